@@ -94,6 +94,9 @@ export interface Config {
     readonly on_oversize: 'dead-letter' | 'trim' | 'stop'
   }
   readonly http: { readonly host: string; readonly port: number }
-  readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error'; readonly format: 'auto' | 'json' | 'pretty' }
+  readonly log: {
+    readonly level: 'debug' | 'info' | 'warn' | 'error'
+    readonly format: 'auto' | 'json' | 'pretty'
+  }
   readonly shutdown_timeout_ms: number
 }

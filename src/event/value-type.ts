@@ -27,4 +27,7 @@ export type ValueType =
   | { readonly kind: 'array'; readonly element: ValueType; readonly delimiter: number }
   /** int2vector, oidvector: numbers separated by spaces. */
   | { readonly kind: 'vector'; readonly element: ValueType }
-  | { readonly kind: 'composite'; readonly fields: readonly { readonly name: string; readonly type: ValueType }[] }
+  | {
+      readonly kind: 'composite'
+      readonly fields: readonly { readonly name: string; readonly type: ValueType }[]
+    }
