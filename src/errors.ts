@@ -21,8 +21,23 @@ abstract class ObserverError extends Error {
   }
 }
 
-/** The configuration is wrong, as text or against the servers. Exit code 78. */
-export class ConfigurationError extends ObserverError {}
+/** One thing wrong in the configuration, and where. `key` is its path as written there; `line` counts from 1. */
+export interface ConfigurationProblem {
+  readonly file: string | null
+  readonly line: number | null
+  readonly key: string | null
+  readonly message: string
+}
+
+/** The configuration is wrong, as text or against the servers. Exit code 78. `problems`: what the message lists. */
+export class ConfigurationError extends ObserverError {
+  readonly problems: readonly ConfigurationProblem[]
+
+  constructor(message: string, details: Details & { readonly problems?: readonly ConfigurationProblem[] }) {
+    super(message, details)
+    this.problems = details.problems ?? []
+  }
+}
 
 /** A restart can't mend it; the process stops. `exitCode`: 1 unless the failure has its own (69, 79). */
 export class FatalError extends ObserverError {

@@ -21,8 +21,12 @@ export type ValueType =
   | { readonly kind: 'float' }
   | { readonly kind: 'timestamp' }
   | { readonly kind: 'timestamptz' }
+  /** "char": one byte, which PostgreSQL before 16 sends raw even if that is no UTF-8. */
+  | { readonly kind: 'char' }
   /** json, jsonb: verbatim. */
   | { readonly kind: 'json' }
+  /** The extension's type, which has a cast to json: an object whose values are strings or null. */
+  | { readonly kind: 'hstore' }
   /** `delimiter`: the byte between elements in array text (`,`; `;` for box). */
   | { readonly kind: 'array'; readonly element: ValueType; readonly delimiter: number }
   /** int2vector, oidvector: numbers separated by spaces. */

@@ -1,0 +1,50 @@
+/**
+ * The headers of a message up to the fence, prepared per stream: Msg-Id, expected stream, position.
+ * https://docs.nats.io/nats-concepts/jetstream/headers
+ */
+import { type ByteWriter, Constant } from '../event/bytes.ts'
+import type { Event } from '../event/event.ts'
+import type { MessageIdWriter } from '../event/message-id.ts'
+import { POSITION_HEADER } from '../event/position.ts'
+
+/** Who publishes: as it stands in `Fraiseql-Position`. */
+export interface Identity {
+  readonly system: string
+  readonly timeline: number
+  readonly slot: string
+}
+
+/** Room for Msg-Id, position and fence, whatever their numbers are. */
+const VARIABLE_BYTES = 256
+
+const START = new Constant('NATS/1.0\r\nNats-Msg-Id: ')
+const DOT = 0x2e
+const END = new Constant('\r\n')
+
+export class HeadWriter {
+  /** No head is longer, the fence included. */
+  readonly maxBytes: number
+  readonly #middle: Constant
+
+  constructor(stream: string, { system, timeline, slot }: Identity) {
+    const position = `${POSITION_HEADER}: ${system}.${timeline}.${slot}.`
+    this.#middle = new Constant(`\r\nNats-Expected-Stream: ${stream}\r\n${position}`)
+    this.maxBytes = START.length + this.#middle.length + VARIABLE_BYTES
+  }
+
+  write(out: ByteWriter, event: Event, messageId: MessageIdWriter, part: number): Uint8Array {
+    out.begin()
+    out.constant(START)
+    out.range(messageId.view, 0, messageId.length)
+    out.constant(this.#middle)
+    out.range(messageId.view, messageId.lsnStart, messageId.lsnEnd)
+    out.byte(DOT)
+    out.decimal(event.ordinal)
+    if (part > 0) {
+      out.byte(DOT)
+      out.decimal(part)
+    }
+    out.constant(END)
+    return out.cut()
+  }
+}

@@ -1,0 +1,85 @@
+/**
+ * A lane is one stream as the publisher sees it: which sequence the next message follows (the fence), and which of
+ * our messages the stream is known to hold already (after a resume). Pure state; the publisher drives it.
+ */
+import type { Position } from '../event/position.ts'
+import { comparePlaces } from '../event/position.ts'
+import type { TailWalk } from './tail-walk.ts'
+import type { Window } from './window.ts'
+
+/** So many resumes because of somebody else's messages within FOREIGN_SPAN_MS, and the lane goes on unfenced. */
+const FOREIGN_LIMIT = 5
+const FOREIGN_SPAN_MS = 10_000
+const MSG_ID = Buffer.from('Nats-Msg-Id: ')
+
+export class Lane {
+  readonly index: number
+  readonly stream: string
+  /** Sequence of the last message, as far as the publisher knows or predicts it. */
+  lastSequence = 0
+  /** Other writers interfere all the time: no fence any more, duplicates are found by Msg-Id. */
+  shared = false
+  /** Unfenced messages were sent since the last resume. */
+  holesInFlight = false
+  published = 0
+  duplicates = 0
+  skipped = 0
+  #floor: Position | null = null
+  #stored: ReadonlyMap<string, Position> = new Map()
+  /** The highest place among `#stored`. */
+  #ceiling: Position | null = null
+  #foreign: number[] = []
+
+  constructor(index: number, stream: string) {
+    this.index = index
+    this.stream = stream
+  }
+
+  /** While single messages are skipped by Msg-Id, the others fill holes, and may not claim that there are none. */
+  get fenced(): boolean {
+    return !this.shared && this.#ceiling === null
+  }
+
+  /** Takes over what a resume found. Returns true when the lane has just become shared. */
+  resumed(lastSequence: number, walk: TailWalk, now: number): boolean {
+    this.lastSequence = lastSequence
+    this.holesInFlight = false
+    this.#floor = walk.floor
+    this.#stored = walk.stored
+    this.#ceiling = null
+    for (const position of walk.stored.values()) {
+      if (this.#ceiling === null || comparePlaces(position, this.#ceiling) > 0) this.#ceiling = position
+    }
+    if (!walk.foreignTail || this.shared) return false
+    this.#foreign = this.#foreign.filter(at => at > now - FOREIGN_SPAN_MS)
+    this.#foreign.push(now)
+    this.shared = this.#foreign.length >= FOREIGN_LIMIT
+    return this.shared
+  }
+
+  /** Whether the stream holds this entry already. Entries come in order, so what lies behind them is forgotten. */
+  holds(window: Window, entry: number): boolean {
+    if (this.#floor === null && this.#ceiling === null) return false
+    const place = {
+      commitLsn: window.commitLsn(entry),
+      ordinal: window.ordinal(entry),
+      part: window.part(entry),
+    }
+    if (this.#floor !== null) {
+      if (comparePlaces(place, this.#floor) <= 0) return true
+      this.#floor = null
+    }
+    if (this.#ceiling === null) return false
+    if (comparePlaces(place, this.#ceiling) <= 0) return this.#stored.has(messageIdOf(window.head(entry)))
+    this.#stored = new Map()
+    this.#ceiling = null
+    return false
+  }
+}
+
+/** The Msg-Id that stands in prepared headers. */
+function messageIdOf(head: Uint8Array): string {
+  const bytes = Buffer.from(head.buffer, head.byteOffset, head.length)
+  const start = bytes.indexOf(MSG_ID) + MSG_ID.length
+  return bytes.toString('latin1', start, bytes.indexOf('\r', start))
+}

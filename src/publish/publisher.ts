@@ -1,0 +1,377 @@
+/**
+ * The protocol core of publishing: window, fence and the one resume. It holds no client and no clock; the link hands
+ * messages to NATS and brings back what JetStream says, and calls `tick` with the time.
+ *
+ *              connected                 nothing in flight              every tail read
+ *      down ------------> settling ------------------------> reading ------------------> open
+ *       ^                  ^    ^                             |   ^                        |
+ *       | disconnected     |    |                 tail failed |   | delay is over          | refusal, time-out,
+ *       +---- (anywhere)   |    +------------- waiting <------+---+                        | unexpected ack
+ *                          +---------------------------------------------------------------+
+ *
+ * `settling` waits for the word on each message in flight (or its time-out), `reading` asks each stream what it
+ * holds, and `open` drops what is held and sends the rest again, in order, behind a fresh fence. So a message is
+ * sent again only when the stream is known not to hold it, and nothing overtakes.
+ */
+import { messageOf } from '../errors.ts'
+import { type Lsn, NO_LSN } from '../lsn.ts'
+import { composeHeader } from './header.ts'
+import { Lane } from './lane.ts'
+import { canReadAgain, type Refusal, refusalOf } from './refusal.ts'
+import { type Origin, TailWalk } from './tail-walk.ts'
+import { QUEUED, SENT, STORED, Window } from './window.ts'
+
+/** What the publisher needs of NATS. */
+export interface Link {
+  /** One message. `header`: complete header bytes. The answer comes back with the same epoch and entry. */
+  publish(subject: string, header: Uint8Array, payload: Uint8Array, epoch: number, entry: number): void
+  /**
+   * Shows the headers of the stream's messages to `walk`, newest first, until it has enough, then calls `done` with
+   * the stream's last sequence, read before the walk began.
+   */
+  readTail(lane: Lane, walk: TailWalk, done: (error: unknown, lastSequence: number) => void): void
+}
+
+export interface PublisherOptions {
+  readonly streams: readonly string[]
+  readonly maxMessages: number
+  readonly maxBytes: number
+  readonly ackTimeoutMs: number
+  /** Everything up to here is done. Monotonic. */
+  readonly confirm: (lsn: Lsn) => void
+  /** The window has room again. */
+  readonly onRoom: () => void
+  readonly onState: (state: State, reason: Reason | null) => void
+  /** The run can't go on. */
+  readonly onFailure: (error: unknown) => void
+  readonly onShared: (lane: Lane) => void
+  /** For latency figures: an entry was stored `ackMs` after it was sent; commit time in milliseconds or NaN. */
+  readonly onStored: (ackMs: number, commitMs: number) => void
+  /** 0 <= random < 1, for jitter. */
+  readonly random: () => number
+}
+
+export type State = 'down' | 'settling' | 'waiting' | 'reading' | 'open' | 'failed'
+/** Why a resume began. */
+export type Reason = 'start' | 'disconnect' | 'timeout' | 'unexpected' | 'holes' | Refusal
+
+const FIRST_DELAY_MS = 20
+const LONGEST_DELAY_MS = 2000
+/** Marks that are done are let go of in runs of so many. */
+const MARKS_KEPT = 4096
+/** A full window has room again at this share, so that reading goes on in runs and not message by message. */
+const ROOM_SHARE = 0.75
+
+export class Publisher {
+  readonly window: Window
+  readonly lanes: readonly Lane[]
+  state: State = 'down'
+  /** Why the last resume began; null when none is under way. */
+  reason: Reason | null = 'start'
+  /** The refusal's own words, for people. */
+  detail = ''
+  readonly resumes = new Map<Reason, number>()
+  inFlight = 0
+  /** Nothing more should be offered, until `onRoom`. */
+  full = false
+  readonly #options: PublisherOptions
+  readonly #link: Link
+  #origin: Origin
+  #epoch = 0
+  /** The next entry to send; all before it are SENT or STORED while open. */
+  #next = 0
+  #now = 0
+  #confirmed: Lsn = NO_LSN
+  /** Progress marks that wait for entries: confirmed once `low` has reached `#markAt`. */
+  #markAt: number[] = []
+  #markLsn: Lsn[] = []
+  #marksDone = 0
+  #tailsLeft = 0
+  #waitUntil = 0
+  /** Resumes since the last message was stored. */
+  #fruitless = 0
+  readonly #lowMessages: number
+  readonly #lowBytes: number
+
+  constructor(options: PublisherOptions, origin: Origin, link: Link) {
+    this.#options = options
+    this.#origin = origin
+    this.#link = link
+    this.window = new Window(options.maxMessages)
+    this.#lowMessages = options.maxMessages * ROOM_SHARE
+    this.#lowBytes = options.maxBytes * ROOM_SHARE
+    this.lanes = options.streams.map((stream, index) => new Lane(index, stream))
+  }
+
+  /** A message for the stream of `lane`. It is sent by the next `flush()`, or as soon as the publisher is open. */
+  offer(
+    lane: number,
+    subject: string,
+    head: Uint8Array,
+    payload: Uint8Array,
+    commitLsn: Lsn,
+    ordinal: number,
+    part: number,
+    commitMs: number,
+  ): void {
+    const { window } = this
+    window.push(lane, subject, head, payload, commitLsn, ordinal, part, commitMs)
+    if (window.size >= this.#options.maxMessages || window.bytes >= this.#options.maxBytes) this.full = true
+  }
+
+  /** Everything offered before this call must be stored before `lsn` is confirmed. */
+  mark(lsn: Lsn): void {
+    const { window } = this
+    if (window.low === window.high) {
+      this.#confirm(lsn)
+      return
+    }
+    const last = this.#markAt.length - 1
+    if (last >= 0 && this.#markAt[last] === window.high) this.#markLsn[last] = lsn
+    else {
+      this.#markAt.push(window.high)
+      this.#markLsn.push(lsn)
+    }
+  }
+
+  /** Sends what was offered. Call once for each burst of changes. */
+  flush(now: number): void {
+    this.#now = now
+    if (this.state !== 'open') return
+    const { window } = this
+    let released = false
+    while (this.#next < window.high && this.state === 'open') {
+      const entry = this.#next++
+      if (window.state(entry) !== QUEUED) continue
+      const lane = this.lanes[window.lane(entry)]!
+      if (lane.holds(window, entry)) {
+        lane.skipped++
+        window.setState(entry, STORED)
+        released = true
+      } else if (lane.fenced && lane.holesInFlight) {
+        // The fence claims that there is no hole before it, so the messages that fill holes must be stored first.
+        this.#next--
+        this.#resume('holes', '')
+        this.#settled()
+        break
+      } else this.#send(entry, lane)
+    }
+    if (released) this.#advance()
+  }
+
+  /** JetStream stored an entry, now or (`duplicate`) before. */
+  acked(epoch: number, entry: number, sequence: number, duplicate: boolean, now: number): void {
+    const { window } = this
+    this.#now = now
+    if (epoch !== this.#epoch || entry < window.low || window.state(entry) !== SENT) return
+    const lane = this.lanes[window.lane(entry)]!
+    const predicted = window.sequence(entry)
+    window.setState(entry, STORED)
+    this.inFlight--
+    this.#fruitless = 0
+    if (duplicate) lane.duplicates++
+    else lane.published++
+    this.#options.onStored(now - window.sentAt(entry), window.commitMs(entry))
+    if (!Number.isNaN(predicted) && (duplicate || predicted !== sequence)) this.#resume('unexpected', '')
+    if (entry === window.low) this.#advance()
+    if (this.state === 'settling') this.#settled()
+  }
+
+  /** JetStream did not store an entry. `code`: JetStream's err_code, or 503 for no responders. */
+  refused(epoch: number, entry: number, code: number, description: string, now: number): void {
+    const { window } = this
+    this.#now = now
+    if (epoch !== this.#epoch || entry < window.low || window.state(entry) !== SENT) return
+    window.setState(entry, QUEUED)
+    this.inFlight--
+    const refusal = refusalOf(code, description, this.lanes[window.lane(entry)]!.stream)
+    if (typeof refusal === 'string') this.#resume(refusal, description)
+    else this.fail(refusal)
+    if (this.state === 'settling') this.#settled()
+  }
+
+  connected(now: number): void {
+    this.#now = now
+    if (this.state !== 'down') return
+    this.#enter('settling')
+    this.#settled()
+  }
+
+  disconnected(now: number): void {
+    this.#now = now
+    if (this.state === 'failed' || this.state === 'down') return
+    this.#forgetFlight()
+    this.#count('disconnect')
+    this.#enter('down')
+  }
+
+  /** Time passes. Call some twenty times a second. */
+  tick(now: number): void {
+    this.#now = now
+    switch (this.state) {
+      case 'open':
+      case 'settling':
+        this.#expire()
+        return
+      case 'waiting':
+        if (now >= this.#waitUntil) this.#readTails()
+        return
+      case 'down':
+      case 'reading':
+      case 'failed':
+        return
+      default:
+        this.state satisfies never
+    }
+  }
+
+  fail(error: unknown): void {
+    if (this.state === 'failed') return
+    this.#epoch++
+    this.#enter('failed')
+    this.#options.onFailure(error)
+  }
+
+  #send(entry: number, lane: Lane): void {
+    const { window } = this
+    const fenced = lane.fenced
+    const header = composeHeader(window.head(entry), fenced ? lane.lastSequence : null)
+    if (!fenced) lane.holesInFlight = true
+    window.setSent(entry, fenced ? ++lane.lastSequence : Number.NaN, this.#now)
+    this.inFlight++
+    this.#link.publish(window.subject(entry), header, window.payload(entry), this.#epoch, entry)
+  }
+
+  /** Messages in flight for too long: nobody knows whether they are stored. */
+  #expire(): void {
+    const { window } = this
+    const deadline = this.#now - this.#options.ackTimeoutMs
+    let expired = false
+    for (let entry = window.low; entry < this.#next; entry++) {
+      if (window.state(entry) !== SENT || window.sentAt(entry) > deadline) continue
+      expired = true
+      window.setState(entry, QUEUED)
+      this.inFlight--
+    }
+    if (expired) this.#resume('timeout', `no publish ack within ${this.#options.ackTimeoutMs} ms`)
+    if (this.state === 'settling') this.#settled()
+  }
+
+  #resume(reason: Reason, detail: string): void {
+    // Later messages in flight are refused as well, as wrong sequences; the first refusal says why.
+    if (this.state !== 'open') return
+    this.#count(reason)
+    this.detail = detail
+    this.#enter('settling')
+  }
+
+  #count(reason: Reason): void {
+    this.reason = reason
+    this.resumes.set(reason, (this.resumes.get(reason) ?? 0) + 1)
+  }
+
+  #settled(): void {
+    if (this.inFlight > 0) return
+    const delay = this.#fruitless++ === 0 ? 0 : this.#delay()
+    if (delay === 0) this.#readTails()
+    else this.#wait(delay)
+  }
+
+  #delay(): number {
+    const longest = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** Math.min(this.#fruitless, 10))
+    return longest / 2 + (longest / 2) * this.#options.random()
+  }
+
+  #wait(delay: number): void {
+    this.#waitUntil = this.#now + delay
+    this.#enter('waiting')
+  }
+
+  #readTails(): void {
+    const epoch = ++this.#epoch
+    const origin = { ...this.#origin, confirmed: this.#confirmed > this.#origin.confirmed ? this.#confirmed : this.#origin.confirmed }
+    this.#enter('reading')
+    this.#tailsLeft = this.lanes.length
+    if (this.#tailsLeft === 0) this.#open()
+    for (const lane of this.lanes) {
+      const walk = new TailWalk(origin)
+      this.#link.readTail(lane, walk, (error, lastSequence) => {
+        if (epoch !== this.#epoch || this.state !== 'reading') return
+        if (error !== null) {
+          this.#tailFailed(error)
+          return
+        }
+        if (lane.resumed(lastSequence, walk, this.#now)) this.#options.onShared(lane)
+        if (--this.#tailsLeft === 0) this.#open()
+      })
+    }
+  }
+
+  #tailFailed(error: unknown): void {
+    if (!canReadAgain(error)) {
+      this.fail(error)
+      return
+    }
+    this.detail = messageOf(error)
+    this.#epoch++
+    this.#fruitless++
+    this.#wait(this.#delay())
+  }
+
+  #open(): void {
+    this.#enter('open')
+    this.#next = this.window.low
+    this.flush(this.#now)
+  }
+
+  #forgetFlight(): void {
+    const { window } = this
+    for (let entry = window.low; entry < this.#next; entry++) {
+      if (window.state(entry) === SENT) window.setState(entry, QUEUED)
+    }
+    this.inFlight = 0
+    this.#epoch++
+  }
+
+  #advance(): void {
+    const { window } = this
+    if (!window.release()) return
+    this.#confirmMarks()
+    if (this.full && window.size <= this.#lowMessages && window.bytes <= this.#lowBytes) {
+      this.full = false
+      this.#options.onRoom()
+    }
+  }
+
+  #confirmMarks(): void {
+    const { low } = this.window
+    const before = this.#marksDone
+    while (this.#marksDone < this.#markAt.length && this.#markAt[this.#marksDone]! <= low) this.#marksDone++
+    if (this.#marksDone === before) return
+    this.#confirm(this.#markLsn[this.#marksDone - 1]!)
+    if (this.#marksDone === this.#markAt.length) {
+      this.#markAt.length = 0
+      this.#markLsn.length = 0
+      this.#marksDone = 0
+    } else if (this.#marksDone >= MARKS_KEPT) {
+      this.#markAt = this.#markAt.slice(this.#marksDone)
+      this.#markLsn = this.#markLsn.slice(this.#marksDone)
+      this.#marksDone = 0
+    }
+  }
+
+  #confirm(lsn: Lsn): void {
+    if (lsn > this.#confirmed) this.#confirmed = lsn
+    this.#options.confirm(lsn)
+  }
+
+  #enter(state: State): void {
+    if (this.state === state) return
+    this.state = state
+    if (state === 'open') {
+      this.reason = null
+      this.detail = ''
+    }
+    this.#options.onState(state, this.reason)
+  }
+}

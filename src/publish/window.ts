@@ -1,0 +1,191 @@
+/**
+ * The window: every message that was offered and has no publish ack yet, in order, with all that is needed to send
+ * it again. A ring of parallel arrays, because an object a message would be garbage a message. Entries are named by
+ * their number, which counts up over the whole run; `low <= entry < high`.
+ *
+ *     low            next            high
+ *      | SENT, STORED | QUEUED ...     |
+ */
+import type { Lsn } from '../lsn.ts'
+
+/** Not handed to the client yet, or handed and known not to be stored. */
+export const QUEUED = 0
+/** Handed to the client; no word from JetStream yet. */
+export const SENT = 1
+/** JetStream has it. */
+export const STORED = 2
+
+const EMPTY = new Uint8Array(0)
+
+export class Window {
+  /** The oldest entry that is not done. */
+  low = 0
+  /** The number the next entry will get. */
+  high = 0
+  /** Header and payload bytes of the entries. */
+  bytes = 0
+  #mask: number
+  #state: Uint8Array
+  #lane: Uint16Array
+  #ordinal: Float64Array
+  #part: Uint16Array
+  #commitLsn: BigUint64Array
+  #sequence: Float64Array
+  #sentAt: Float64Array
+  #commitMs: Float64Array
+  #subject: string[]
+  #head: Uint8Array[]
+  #payload: Uint8Array[]
+
+  /** `capacity`: entries expected at most. The ring grows when one change makes more of them than were free. */
+  constructor(capacity: number) {
+    const size = 2 ** Math.ceil(Math.log2(Math.max(16, capacity)))
+    this.#mask = size - 1
+    this.#state = new Uint8Array(size)
+    this.#lane = new Uint16Array(size)
+    this.#ordinal = new Float64Array(size)
+    this.#part = new Uint16Array(size)
+    this.#commitLsn = new BigUint64Array(size)
+    this.#sequence = new Float64Array(size)
+    this.#sentAt = new Float64Array(size)
+    this.#commitMs = new Float64Array(size)
+    this.#subject = new Array(size).fill('')
+    this.#head = new Array(size).fill(EMPTY)
+    this.#payload = new Array(size).fill(EMPTY)
+  }
+
+  get size(): number {
+    return this.high - this.low
+  }
+
+  /** `commitMs`: commit time in milliseconds since 1970, NaN where it is not known. */
+  push(
+    lane: number,
+    subject: string,
+    head: Uint8Array,
+    payload: Uint8Array,
+    commitLsn: Lsn,
+    ordinal: number,
+    part: number,
+    commitMs: number,
+  ): number {
+    if (this.size > this.#mask) this.#grow()
+    const entry = this.high++
+    const i = entry & this.#mask
+    this.#state[i] = QUEUED
+    this.#lane[i] = lane
+    this.#ordinal[i] = ordinal
+    this.#part[i] = part
+    this.#commitLsn[i] = commitLsn
+    this.#commitMs[i] = commitMs
+    this.#subject[i] = subject
+    this.#head[i] = head
+    this.#payload[i] = payload
+    this.bytes += head.length + payload.length
+    return entry
+  }
+
+  state(entry: number): number {
+    return this.#state[entry & this.#mask]!
+  }
+
+  setState(entry: number, state: number): void {
+    this.#state[entry & this.#mask] = state
+  }
+
+  lane(entry: number): number {
+    return this.#lane[entry & this.#mask]!
+  }
+
+  subject(entry: number): string {
+    return this.#subject[entry & this.#mask]!
+  }
+
+  /** The headers, complete but for the fence and the empty line. */
+  head(entry: number): Uint8Array {
+    return this.#head[entry & this.#mask]!
+  }
+
+  payload(entry: number): Uint8Array {
+    return this.#payload[entry & this.#mask]!
+  }
+
+  commitLsn(entry: number): Lsn {
+    return this.#commitLsn[entry & this.#mask]! as Lsn
+  }
+
+  ordinal(entry: number): number {
+    return this.#ordinal[entry & this.#mask]!
+  }
+
+  part(entry: number): number {
+    return this.#part[entry & this.#mask]!
+  }
+
+  commitMs(entry: number): number {
+    return this.#commitMs[entry & this.#mask]!
+  }
+
+  /** Stream sequence the entry was predicted to get when it was sent; NaN when it was sent unfenced. */
+  sequence(entry: number): number {
+    return this.#sequence[entry & this.#mask]!
+  }
+
+  sentAt(entry: number): number {
+    return this.#sentAt[entry & this.#mask]!
+  }
+
+  setSent(entry: number, sequence: number, now: number): void {
+    const i = entry & this.#mask
+    this.#state[i] = SENT
+    this.#sequence[i] = sequence
+    this.#sentAt[i] = now
+  }
+
+  /** Lets go of the stored entries at the low end. Returns whether there were any. */
+  release(): boolean {
+    const before = this.low
+    while (this.low < this.high) {
+      const i = this.low & this.#mask
+      if (this.#state[i] !== STORED) break
+      this.bytes -= this.#head[i]!.length + this.#payload[i]!.length
+      this.#head[i] = EMPTY
+      this.#payload[i] = EMPTY
+      this.low++
+    }
+    return this.low !== before
+  }
+
+  #grow(): void {
+    const bigger = new Window((this.#mask + 1) * 2)
+    bigger.low = this.low
+    bigger.high = this.low
+    for (let entry = this.low; entry < this.high; entry++) {
+      const i = entry & this.#mask
+      bigger.push(
+        this.#lane[i]!,
+        this.#subject[i]!,
+        this.#head[i]!,
+        this.#payload[i]!,
+        this.#commitLsn[i]! as Lsn,
+        this.#ordinal[i]!,
+        this.#part[i]!,
+        this.#commitMs[i]!,
+      )
+      bigger.setSent(entry, this.#sequence[i]!, this.#sentAt[i]!)
+      bigger.setState(entry, this.#state[i]!)
+    }
+    this.#mask = bigger.#mask
+    this.#state = bigger.#state
+    this.#lane = bigger.#lane
+    this.#ordinal = bigger.#ordinal
+    this.#part = bigger.#part
+    this.#commitLsn = bigger.#commitLsn
+    this.#sequence = bigger.#sequence
+    this.#sentAt = bigger.#sentAt
+    this.#commitMs = bigger.#commitMs
+    this.#subject = bigger.#subject
+    this.#head = bigger.#head
+    this.#payload = bigger.#payload
+  }
+}

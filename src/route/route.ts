@@ -1,0 +1,162 @@
+/**
+ * A route: where one event goes and in which form, compiled per table and operation. All that is known beforehand is
+ * text already when events arrive; in the usual case the whole subject is one constant string.
+ */
+import type { MessageFormat } from '../config/config.ts'
+import type { Event, Operation, Relation } from '../event/event.ts'
+import { fnv1a32Text } from '../event/fnv1a.ts'
+import type { Placeholder, SubjectPart } from '../event/subject-template.ts'
+import { EMPTY_TOKEN, subjectToken } from '../event/subject-token.ts'
+import { columnText } from './column-value.ts'
+import { type Partitions, partitionColumns, partitionOf } from './partition.ts'
+import type { TableName, Target } from './targets.ts'
+
+export interface Route {
+  /** Position of `filter` among all filters of the router: for counters in plain arrays. */
+  readonly index: number
+  /** The subject where it is the same for every event; else null. */
+  readonly subject: string | null
+  subjectOf(event: Event): string
+  /** Every subject this route can give, as a NATS filter. */
+  readonly filter: string
+  /** Tells the messages of one event apart in their Msg-Ids; '' when the event has one route. */
+  readonly suffix: string
+  readonly format: MessageFormat
+  readonly entity: string
+}
+
+/** What is known when a route is compiled. `relation` is null for logical messages and where only filters matter. */
+export interface RouteContext {
+  readonly prefix: string
+  readonly partitions: Partitions
+  readonly name: TableName
+  readonly operation: Operation
+  readonly relation: Relation | null
+}
+
+/** Text, or what makes text of an event. `template` is its spelling, for names that must not change with values. */
+type Piece = string | { readonly template: string; of(event: Event): string }
+
+/** The routes of one table and operation: duplicates merged, each with a filter's index and its suffix. */
+export function compileRoutes(
+  targets: readonly Target[],
+  context: RouteContext,
+  indexOf: (filter: string) => number,
+): readonly Route[] {
+  const distinct = new Map<string, { target: Target; pieces: readonly Piece[]; key: string }>()
+  for (const target of targets) {
+    const pieces = compilePieces(target, context)
+    const key = pieces.map(piece => (typeof piece === 'string' ? piece : `\0${piece.template}\0`)).join('')
+    const identity = `${target.format} ${key}`
+    if (!distinct.has(identity)) distinct.set(identity, { target, pieces, key })
+  }
+  const all = [...distinct.values()]
+  return all.map(({ target, pieces, key }) => {
+    const alone = all.filter(other => other.key === key).length === 1
+    const suffix = all.length === 1 ? '' : suffixOf(alone ? key : `${key} ${target.format}`)
+    const filter = filterOf(pieces)
+    return {
+      index: indexOf(filter),
+      ...subjectFrom(pieces),
+      filter,
+      suffix,
+      format: target.format,
+      entity: target.entity,
+    }
+  })
+}
+
+/** The filter of a target before anything is known of its table but the name. */
+export function filterOfTarget(target: Target, context: RouteContext): string {
+  return filterOf(compilePieces(target, context))
+}
+
+function compilePieces({ template, entity }: Target, context: RouteContext): readonly Piece[] {
+  const pieces = template.parts.map(part => compilePart(part, entity, context))
+  const placed = template.parts.some(part => part.kind === 'placeholder' && part.name === 'partition')
+  // A logical message belongs to no row: its subject stays as it is written.
+  const added = context.partitions.enabled && !placed && context.operation !== 'CUSTOM'
+  return merge(added ? [...pieces, '.', partitionPiece(context)] : pieces)
+}
+
+function compilePart(part: SubjectPart, entity: string, context: RouteContext): Piece {
+  switch (part.kind) {
+    case 'text':
+      return part.text
+    case 'placeholder':
+      return compilePlaceholder(part.name, entity, context)
+    case 'column':
+      return columnPiece(part.column, context)
+  }
+}
+
+function compilePlaceholder(name: Placeholder, entity: string, context: RouteContext): Piece {
+  switch (name) {
+    case 'prefix':
+      return context.prefix
+    case 'entity':
+      return subjectToken(entity)
+    case 'table':
+      return subjectToken(context.name.table)
+    case 'schema':
+      return subjectToken(context.name.schema)
+    case 'operation':
+      return context.operation
+    case 'op':
+      return context.operation.toLowerCase()
+    case 'partition':
+      return partitionPiece(context)
+  }
+}
+
+function partitionPiece({ partitions, relation }: RouteContext): Piece {
+  const columns = relation === null || !partitions.enabled ? [] : partitionColumns(relation, partitions.key)
+  const names = Array.from({ length: partitions.enabled ? partitions.count : 1 }, (_, n) => String(n))
+  return { template: '{partition}', of: event => names[partitionOf(event, columns, names.length)]! }
+}
+
+function columnPiece(name: string, { relation }: RouteContext): Piece {
+  const index = relation?.columns.findIndex(column => column.name === name) ?? -1
+  const template = `{column:${name}}`
+  return index < 0
+    ? { template, of: () => EMPTY_TOKEN }
+    : { template, of: event => subjectToken(columnText(event, index)) }
+}
+
+/** Neighbouring texts become one, so that an event joins as few pieces as can be. */
+function merge(pieces: readonly Piece[]): readonly Piece[] {
+  const merged: Piece[] = []
+  for (const piece of pieces) {
+    const last = merged.at(-1)
+    if (typeof piece === 'string' && typeof last === 'string') merged[merged.length - 1] = last + piece
+    else merged.push(piece)
+  }
+  return merged
+}
+
+function subjectFrom(pieces: readonly Piece[]): Pick<Route, 'subject' | 'subjectOf'> {
+  const only = pieces.length === 1 ? pieces[0] : undefined
+  if (typeof only === 'string') return { subject: only, subjectOf: () => only }
+  return {
+    subject: null,
+    subjectOf: event => {
+      let subject = ''
+      for (const piece of pieces) subject += typeof piece === 'string' ? piece : piece.of(event)
+      return subject
+    },
+  }
+}
+
+/** A token with a value in it can be anything, so the whole token becomes a wildcard. */
+function filterOf(pieces: readonly Piece[]): string {
+  const marked = pieces.map(piece => (typeof piece === 'string' ? piece : '\0')).join('')
+  return marked
+    .split('.')
+    .map(token => (token.includes('\0') ? '*' : token))
+    .join('.')
+}
+
+/** At most seven characters, the same for the same subject whatever else the rules say. */
+function suffixOf(key: string): string {
+  return fnv1a32Text(key).toString(36)
+}

@@ -1,0 +1,169 @@
+/**
+ * Rules -> (event) => routes, compiled: per table and operation there is a prepared list, so that an event costs the
+ * same with one rule or a thousand. Without rules everything goes to `{prefix}.{Entity}.{OPERATION}`; with rules, what
+ * no rule matches is not published. Pure: it knows no client. The semantics in sentences: docs/routing.md.
+ */
+import type { MessageFormat, Rule } from '../config/config.ts'
+import { ConfigurationError } from '../errors.ts'
+import type { Event, Operation, Relation } from '../event/event.ts'
+import { DEFAULT_TEMPLATE } from '../event/subject-template.ts'
+import type { Partitions } from './partition.ts'
+import { compileRoutes, filterOfTarget, type Route, type RouteContext } from './route.ts'
+import { compileTargets, type TableName, type Target, type Targets } from './targets.ts'
+
+export interface RouterOptions {
+  readonly rules: readonly Rule[]
+  readonly prefix: string
+  readonly partitions: Partitions
+  readonly defaultFormat: MessageFormat
+}
+
+/** For each operation the routes its events take; none: not published. */
+export type TablePlan = Readonly<Record<Operation, readonly Route[]>>
+
+const TABLE_OPERATIONS = ['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE'] as const
+
+/** Logical messages choose their prefixes freely; beyond this many, plans are made anew. */
+const MAX_MESSAGE_PLANS = 1_000
+
+const NO_ROUTES: readonly Route[] = []
+
+export function createRouter(options: RouterOptions): Router {
+  return new Router(options)
+}
+
+export class Router {
+  readonly #options: RouterOptions
+  readonly #targets: Targets
+  readonly #indexes = new Map<string, number>()
+  readonly #plans = new WeakMap<Relation, TablePlan>()
+  readonly #messagePlans = new Map<string, readonly Route[]>()
+  #lastRelation: Relation | null = null
+  #lastPlan: TablePlan | null = null
+
+  constructor(options: RouterOptions) {
+    this.#options = options
+    this.#targets = compileTargets(options.rules, options.defaultFormat)
+  }
+
+  /** The hot path: consecutive events of one table find their plan by one comparison. */
+  routesOf(event: Event): readonly Route[] {
+    const relation = event.relation
+    if (relation === null) return event.message === null ? NO_ROUTES : this.planMessage(event.message.prefix)
+    if (relation !== this.#lastRelation || this.#lastPlan === null) {
+      this.#lastPlan = this.plan(relation)
+      this.#lastRelation = relation
+    }
+    return this.#lastPlan[event.operation]
+  }
+
+  plan(relation: Relation): TablePlan {
+    let plan = this.#plans.get(relation)
+    if (plan === undefined) {
+      const routes = (operation: Operation): readonly Route[] =>
+        compileRoutes(
+          operation === 'CUSTOM' ? [] : this.#targets.ofTable(relation, operation),
+          this.#context(relation, operation, relation),
+          filter => this.#indexOf(filter),
+        )
+      plan = {
+        INSERT: routes('INSERT'),
+        UPDATE: routes('UPDATE'),
+        DELETE: routes('DELETE'),
+        TRUNCATE: routes('TRUNCATE'),
+        CUSTOM: NO_ROUTES,
+      }
+      this.#plans.set(relation, plan)
+    }
+    return plan
+  }
+
+  /** Routes of a logical message; the same rules as for a table, with the prefix in the table's place. */
+  planMessage(prefix: string): readonly Route[] {
+    let routes = this.#messagePlans.get(prefix)
+    if (routes === undefined) {
+      routes = compileRoutes(this.#targets.ofMessage(prefix), this.#messageContext(prefix), filter =>
+        this.#indexOf(filter),
+      )
+      // Without rules anybody may choose a prefix: one filter stands for them all, and the stream's plan has it.
+      if (this.#targets.everything) {
+        const filter = this.#anyMessage()
+        routes = routes.map(route => ({ ...route, filter, index: this.#indexOf(filter) }))
+      }
+      if (this.#messagePlans.size >= MAX_MESSAGE_PLANS) this.#messagePlans.clear()
+      this.#messagePlans.set(prefix, routes)
+    }
+    return routes
+  }
+
+  /** Every filter that events of these tables, and logical messages, can have; what streams must own. */
+  filters(tables: readonly TableName[]): readonly string[] {
+    const filters = new Set<string>()
+    for (const name of tables) {
+      for (const operation of TABLE_OPERATIONS) {
+        for (const target of this.#targets.ofTable(name, operation)) {
+          filters.add(filterOfTarget(target, this.#context(name, operation, null)))
+        }
+      }
+    }
+    if (this.#targets.everything) filters.add(this.#anyMessage())
+    for (const prefix of this.#targets.messagePrefixes()) {
+      for (const target of this.#targets.ofMessage(prefix)) {
+        filters.add(filterOfTarget(target, this.#messageContext(prefix)))
+      }
+    }
+    return [...filters]
+  }
+
+  /** `route.index` -> filter, as far as plans were made. */
+  indexedFilters(): readonly string[] {
+    return [...this.#indexes.keys()]
+  }
+
+  /** Two tables of one entity would share a default subject, and nobody could tell their events apart. */
+  checkEntities(tables: readonly TableName[]): void {
+    const owners = new Map<string, Set<string>>()
+    for (const name of tables) {
+      const targets = TABLE_OPERATIONS.flatMap(operation => this.#targets.ofTable(name, operation))
+      for (const { entity } of targets.filter(usesDefaultSubject)) {
+        const tablesOfEntity = owners.get(entity) ?? new Set()
+        owners.set(entity, tablesOfEntity.add(`${name.schema}.${name.table}`))
+      }
+    }
+    const clashes = [...owners].filter(([, names]) => names.size > 1)
+    if (clashes.length === 0) return
+    const list = clashes.map(
+      ([entity, names]) => `${[...names].join(' and ')} both give the entity ${entity}`,
+    )
+    throw new ConfigurationError(list.join('; '), {
+      code: 'entity_clash',
+      remedy: `Give one of them a rule of its own name: [[observers]] table = "${[...clashes[0]![1]][1]}", entity = "...".`,
+    })
+  }
+
+  #context(name: TableName, operation: Operation, relation: Relation | null): RouteContext {
+    const { prefix, partitions } = this.#options
+    return { prefix, partitions, name, operation, relation }
+  }
+
+  #messageContext(prefix: string): RouteContext {
+    return this.#context({ schema: '', table: prefix }, 'CUSTOM', null)
+  }
+
+  #anyMessage(): string {
+    return `${this.#options.prefix}.*.CUSTOM`
+  }
+
+  #indexOf(filter: string): number {
+    let index = this.#indexes.get(filter)
+    if (index === undefined) {
+      index = this.#indexes.size
+      this.#indexes.set(filter, index)
+    }
+    return index
+  }
+}
+
+function usesDefaultSubject({ template }: Target): boolean {
+  return template.text === DEFAULT_TEMPLATE.text
+}

@@ -1,0 +1,243 @@
+/**
+ * The replication connection as a Source: START_REPLICATION in COPY BOTH mode, frames in, status updates out.
+ *
+ * Back-pressure: `pause()` stops the socket; frames of the read that is under way are held, at most one socket read.
+ * Status updates go on from a timer meanwhile, so that PostgreSQL doesn't take a blocked daemon for a dead one.
+ * https://www.postgresql.org/docs/current/protocol-replication.html
+ */
+import type { Duplex } from 'node:stream'
+import type { Client, Connection, Submittable } from 'pg'
+import { RetryableError } from '../../errors.ts'
+import type { Lsn } from '../../lsn.ts'
+import { formatLsn, NO_LSN } from '../../lsn.ts'
+import { classifyPostgresError } from '../../postgres-codes.ts'
+import type { Sink, Source } from '../source.ts'
+import type { Types } from './pgoutput.ts'
+import { PgoutputDecoder } from './pgoutput.ts'
+
+export interface ReplicationOptions {
+  /** Connected with `replication: 'database'`; this source ends it. */
+  readonly client: Client
+  readonly types: Types & { load(oids: readonly number[]): Promise<void> }
+  readonly slotName: string
+  readonly publicationName: string
+  /** Where to start; PostgreSQL starts at the slot's confirmed position if that is later. */
+  readonly startLsn: Lsn
+  /** Longest time between two status updates, milliseconds; keep it well below `wal_sender_timeout`. */
+  readonly statusIntervalMs: number
+  readonly onStreaming: () => void
+  readonly onNotice: (message: string) => void
+}
+
+/** A confirmation is sent this long after it was made, so that a busy stream sends few. */
+const CONFIRM_DELAY_MS = 100
+/** How long PostgreSQL gets to answer the end of the stream before the connection is cut. */
+const END_TIMEOUT_MS = 2000
+/** Microseconds from 1970 to 2000. */
+const EPOCH_2000_MS = 946_684_800_000
+
+export class ReplicationStream implements Source, Submittable {
+  readonly name = 'replication'
+  readonly #options: ReplicationOptions
+  readonly #decoder: PgoutputDecoder
+  readonly #socket: Duplex
+  readonly #connection: Connection & { endCopyFrom(): void; sendCopyFromChunk(chunk: Buffer): void }
+  readonly #status = Buffer.alloc(34)
+  /** Frames that came after `pause()`, in order. */
+  #held: Buffer[] = []
+  /** The next of them to deliver. */
+  #heldAt = 0
+  #paused = false
+  /** Column types are being loaded; nothing may be decoded until then. */
+  #loading = false
+  #draining = false
+  #sink: Sink | null = null
+  #confirmed: Lsn
+  #sent: Lsn = NO_LSN
+  #confirmTimer: NodeJS.Timeout | null = null
+  #settle: { resolve(): void; reject(error: unknown): void } | null = null
+  #ending = false
+
+  constructor(options: ReplicationOptions) {
+    this.#options = options
+    this.#decoder = new PgoutputDecoder(options.types)
+    this.#connection = (options.client as unknown as { connection: Connection }).connection as never
+    this.#socket = this.#connection.stream
+    this.#confirmed = options.startLsn
+  }
+
+  async run(sink: Sink, signal: AbortSignal): Promise<void> {
+    const { client, statusIntervalMs, onStreaming, onNotice } = this.#options
+    this.#sink = sink
+    const timer = setInterval(() => this.#sendStatus(), statusIntervalMs)
+    const settled = new Promise<void>((resolve, reject) => {
+      this.#settle = { resolve, reject }
+    })
+    client.on('error', error => this.#fail(error))
+    client.on('end', () => this.#fail(connectionEnded()))
+    client.on('notice', notice => {
+      onNotice(notice.message ?? '')
+      // 42704: the publication is missing. PostgreSQL 18 only warns and skips rows for good, so it is an error here.
+      if (notice.code === '42704') this.#fail(notice)
+    })
+    this.#connection.once('replicationStart', onStreaming)
+    const stop = () => void this.#end()
+    try {
+      signal.addEventListener('abort', stop, { once: true })
+      client.query(this)
+      if (signal.aborted) stop()
+      await settled
+    } finally {
+      signal.removeEventListener('abort', stop)
+      clearInterval(timer)
+      if (this.#confirmTimer !== null) clearTimeout(this.#confirmTimer)
+      this.#sink = null
+      this.#held = []
+      this.#socket.resume()
+      client.removeAllListeners('end')
+      client.end().catch(() => {})
+      this.#socket.destroy()
+    }
+  }
+
+  confirm(lsn: Lsn): void {
+    if (lsn <= this.#confirmed) return
+    this.#confirmed = lsn
+    this.#confirmTimer ??= setTimeout(() => {
+      this.#confirmTimer = null
+      this.#sendStatus()
+    }, CONFIRM_DELAY_MS)
+  }
+
+  pause(): void {
+    this.#paused = true
+    this.#socket.pause()
+  }
+
+  resume(): void {
+    this.#paused = false
+    this.#drain()
+  }
+
+  submit(): void {
+    const { slotName, publicationName, startLsn } = this.#options
+    const publication = `"${publicationName.replaceAll('"', '""')}"`.replaceAll("'", "''")
+    this.#connection.query(
+      `START_REPLICATION SLOT "${slotName}" LOGICAL ${formatLsn(startLsn)} ` +
+        `(proto_version '1', publication_names '${publication}', messages 'true')`,
+    )
+  }
+
+  /** Called by `pg` for every frame, with a view that is reused. Nothing may be thrown out of here. */
+  handleCopyData(message: { chunk: Buffer }): void {
+    if (this.#sink === null) return
+    if (this.#paused || this.#loading || this.#held.length > 0) {
+      this.#held.push(Buffer.from(message.chunk))
+      return
+    }
+    try {
+      this.#frame(message.chunk, false)
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  handleError(error: unknown): void {
+    this.#fail(error)
+  }
+
+  handleCommandComplete(): void {}
+
+  handleReadyForQuery(): void {
+    if (this.#ending) this.#settle?.resolve()
+    else this.#fail(connectionEnded())
+  }
+
+  /** One frame: XLogData (`w`) or keepalive (`k`). */
+  #frame(chunk: Buffer, typesAreFresh: boolean): void {
+    const sink = this.#sink!
+    if (chunk[0] === 0x77) {
+      const missing = this.#decoder.decode(chunk, 25, chunk.length, sink, typesAreFresh)
+      if (missing !== null) this.#loadTypes(missing, Buffer.from(chunk))
+      return
+    }
+    if (chunk[0] !== 0x6b || chunk.length < 18) return
+    const walEnd = chunk.readBigUInt64BE(1) as Lsn
+    if (!this.#decoder.inTransaction) sink.progress(walEnd)
+    if (chunk[17] === 1) this.#sendStatus()
+  }
+
+  /** A table with the user's own types was described: read them from the catalog, then decode the frame again. */
+  #loadTypes(oids: readonly number[], frame: Buffer): void {
+    this.#loading = true
+    this.#socket.pause()
+    this.#options.types
+      .load(oids)
+      .then(() => {
+        this.#loading = false
+        if (this.#sink === null) return
+        this.#frame(frame, true)
+        this.#drain()
+      })
+      .catch(error => this.#fail(error))
+  }
+
+  /** Deliver what was held; then read on, if nobody paused again. */
+  #drain(): void {
+    if (this.#draining || this.#loading || this.#sink === null) return
+    this.#draining = true
+    try {
+      while (this.#heldAt < this.#held.length && !this.#paused && !this.#loading) {
+        this.#frame(this.#held[this.#heldAt++]!, false)
+      }
+      if (this.#heldAt === this.#held.length) {
+        this.#held.length = 0
+        this.#heldAt = 0
+      }
+    } catch (error) {
+      this.#fail(error)
+    } finally {
+      this.#draining = false
+    }
+    if (this.#held.length === 0 && !this.#paused && !this.#loading) this.#socket.resume()
+  }
+
+  /** Standby status update: written, flushed and applied are all "done", the only thing this daemon knows. */
+  #sendStatus(): void {
+    if (this.#settle === null || !this.#socket.writable) return
+    const status = this.#status
+    status[0] = 0x72
+    status.writeBigUInt64BE(this.#confirmed, 1)
+    status.writeBigUInt64BE(this.#confirmed, 9)
+    status.writeBigUInt64BE(this.#confirmed, 17)
+    status.writeBigInt64BE(BigInt(Date.now() - EPOCH_2000_MS) * 1000n, 25)
+    status[33] = 0
+    this.#sent = this.#confirmed
+    this.#connection.sendCopyFromChunk(status)
+  }
+
+  /** Orderly end: the last confirmation, CopyDone, PostgreSQL's answer. */
+  async #end(): Promise<void> {
+    if (this.#ending) return
+    this.#ending = true
+    this.#sink = null
+    this.#held = []
+    if (this.#sent !== this.#confirmed) this.#sendStatus()
+    this.#connection.endCopyFrom()
+    this.#socket.resume()
+    const timer = setTimeout(() => this.#settle?.resolve(), END_TIMEOUT_MS)
+    timer.unref()
+  }
+
+  #fail(error: unknown): void {
+    if (this.#ending) this.#settle?.resolve()
+    else this.#settle?.reject(classifyPostgresError(error))
+  }
+}
+
+function connectionEnded(): RetryableError {
+  return new RetryableError('PostgreSQL ended the replication connection', {
+    code: 'REPLICATION_ENDED',
+    remedy: 'The daemon connects again; look into the log of PostgreSQL if this repeats.',
+  })
+}
