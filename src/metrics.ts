@@ -1,6 +1,7 @@
 /**
- * The daemon's metrics. Hot paths only add to plain numbers; everything is copied into the registry when somebody
- * scrapes, so a scrape pays and an event does not. What there is to count stands in metrics/catalogue.ts.
+ * The daemon's metrics. Hot paths only add to plain numbers; everything is copied into the registry when
+ * somebody scrapes, so a scrape pays and an event does not. What there is to count stands in
+ * metrics/catalogue.ts.
  */
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import {

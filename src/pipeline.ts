@@ -9,29 +9,30 @@
  * is room. A progress mark is confirmed when every message offered before it is stored.
  */
 import type { ByteWriter } from './event/bytes.ts'
-import type { Encoder } from './event/encode.ts'
+import type { Encoder } from './event/encoder.ts'
 import type { Event } from './event/event.ts'
-import type { MessageIdWriter } from './event/message-id.ts'
+import type { MessageId } from './event/message-id.ts'
 import type { Lsn } from './lsn.ts'
+import type { PublishedSeries } from './metrics.ts'
 import type { HeadWriter } from './publish/head.ts'
 import type { Publisher } from './publish/publisher.ts'
+import type { Target } from './publish/window.ts'
 import type { Route } from './route/route.ts'
 import type { Router } from './route/router.ts'
 import type { Sink, Source } from './source/source.ts'
 
-/** A route made ready: the encoder of its format and table, the lane of its stream. */
-export interface Delivery {
+/** A route made ready: the lane of its stream, the encoder of its format and table. */
+export interface Delivery extends Target {
   readonly route: Route
+  /** Of the Msg-Id; null where the event has one message. */
+  readonly suffix: string | null
   readonly encoder: Encoder
-  readonly lane: number
-  /** Which message of its event this is within its stream, from 0. */
-  readonly part: number
   /** Largest message, headers included, that server and stream take, in bytes. */
   readonly maxBytes: number
   readonly head: HeadWriter
-  /** Messages and bytes offered, for the metrics. */
-  messages: number
-  bytes: number
+  /** Which message of its event this is, from 0. */
+  readonly index: number
+  readonly published: PublishedSeries
 }
 
 export interface PipelineOptions {
@@ -39,25 +40,24 @@ export interface PipelineOptions {
   readonly router: Router
   readonly publisher: Publisher
   readonly out: ByteWriter
-  readonly messageId: MessageIdWriter
+  readonly messageId: MessageId
   /** Makes the routes of one event ready. Called once for each list of routes. */
   readonly prepare: (routes: readonly Route[], event: Event) => readonly Delivery[]
   /** A message that its stream can't take. Offers what replaces it, or throws to stop. */
-  readonly oversize: (event: Event, delivery: Delivery, bytes: number) => void
+  readonly oversize: (event: Event, delivery: Delivery, bytes: number, now: number) => void
   /** Logical messages with this prefix only move the slot. */
   readonly heartbeatPrefix: string
+  readonly counters: { changesReceived: number; changesUnrouted: number; pausedSeconds: number }
 }
 
 export class Pipeline implements Sink {
-  /** Changes seen; those that no route wanted among them. */
-  changes = 0
-  unrouted = 0
-  pausedMs = 0
   readonly #options: PipelineOptions
   readonly #deliveries = new WeakMap<readonly Route[], readonly Delivery[]>()
   #lastRoutes: readonly Route[] | null = null
   #lastDeliveries: readonly Delivery[] = []
+  /** A flush follows at the end of this burst of changes, which began at `#now`. */
   #flushing = false
+  #now = 0
   #pausedAt = 0
   readonly #flush = (): void => {
     this.#flushing = false
@@ -74,23 +74,24 @@ export class Pipeline implements Sink {
   }
 
   change(event: Event): void {
-    const { router, publisher, source, messageId, out, heartbeatPrefix } = this.#options
-    this.changes++
+    const { router, publisher, source, messageId, out, heartbeatPrefix, counters } = this.#options
+    counters.changesReceived++
     const routes = router.routesOf(event)
     if (routes.length === 0 || event.message?.prefix === heartbeatPrefix) {
-      this.unrouted++
+      counters.changesUnrouted++
       return
-    }
-    const deliveries = routes === this.#lastRoutes ? this.#lastDeliveries : this.#prepared(routes, event)
-    for (const delivery of deliveries) {
-      messageId.write(event, delivery.route.suffix)
-      out.begin()
-      delivery.encoder.encode(event, messageId, out)
-      this.#offer(event, delivery)
     }
     if (!this.#flushing) {
       this.#flushing = true
+      this.#now = performance.now()
       queueMicrotask(this.#flush)
+    }
+    const deliveries = routes === this.#lastRoutes ? this.#lastDeliveries : this.#prepared(routes, event)
+    for (const delivery of deliveries) {
+      messageId.set(event, delivery.suffix)
+      out.begin()
+      delivery.encoder.encode(event, messageId, out)
+      this.#offer(event, delivery)
     }
     if (publisher.full && this.#pausedAt === 0) {
       this.#pausedAt = performance.now()
@@ -105,7 +106,7 @@ export class Pipeline implements Sink {
   /** The window has room again. */
   room(): void {
     if (this.#pausedAt === 0) return
-    this.pausedMs += performance.now() - this.#pausedAt
+    this.#options.counters.pausedSeconds += (performance.now() - this.#pausedAt) / 1000
     this.#pausedAt = 0
     this.#options.source.resume()
   }
@@ -115,25 +116,14 @@ export class Pipeline implements Sink {
     const size = out.length + delivery.head.maxBytes
     if (size > delivery.maxBytes) {
       out.rollback()
-      oversize(event, delivery, size)
+      oversize(event, delivery, size, this.#now)
       return
     }
     const payload = out.cut()
     const head = delivery.head.write(out, event, messageId, delivery.part)
     const subject = delivery.route.subject ?? delivery.route.subjectOf(event)
     const commitMs = event.commitTimeUs === null ? Number.NaN : Number(event.commitTimeUs) / 1000
-    delivery.messages++
-    delivery.bytes += payload.length
-    publisher.offer(
-      delivery.lane,
-      subject,
-      head,
-      payload,
-      event.commitLsn,
-      event.ordinal,
-      delivery.part,
-      commitMs,
-    )
+    publisher.offer(delivery, subject, head, payload, event.commitLsn, event.ordinal, commitMs, this.#now)
   }
 
   #prepared(routes: readonly Route[], event: Event): readonly Delivery[] {

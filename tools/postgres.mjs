@@ -151,7 +151,8 @@ function unprivilegedUser() {
   )
 }
 
-function findWorkDir(runAs) {
+/** The folder for temporary files, or the next best one, when the user can't enter that. */
+export function findWorkDir(runAs = unprivilegedUser()) {
   for (const folder of [tmpdir(), '/tmp', '/var/tmp']) {
     if (spawnSync('/bin/sh', ['-c', 'cd "$0"', folder], { ...runAs, cwd: '/' }).status === 0) return folder
   }

@@ -1,9 +1,9 @@
 /** The name that a person most likely meant, for "did you mean": the closest by edits, unless it is far off. */
-
-export function closest(name: string, candidates: Iterable<string>): string | null {
+/** `within`: edits at most; without it, a third of the name, and two in short names. */
+export function closest(name: string, candidates: Iterable<string>, within?: number): string | null {
   const wanted = name.toLowerCase()
   let best: string | null = null
-  let least = Math.max(2, Math.floor(wanted.length / 3)) + 1
+  let least = (within ?? Math.max(2, Math.floor(wanted.length / 3))) + 1
   for (const candidate of candidates) {
     const distance = edits(wanted, candidate.toLowerCase(), least)
     if (distance < least && distance < candidate.length) {

@@ -1,7 +1,12 @@
-/** The one configuration the rest of the program sees. Key names are those of the file. */
+/**
+ * The one configuration the rest of the program sees. Its types come from the table of keys in schema.ts; here stands
+ * only what differs from what is written: rules, login, TLS and streams after they were checked together.
+ */
+import type { z } from 'zod'
+import type { FORMATS, limitsSchema, OPERATIONS, settingsSchema } from './schema.ts'
 
-export type RuleOperation = 'INSERT' | 'UPDATE' | 'DELETE' | 'TRUNCATE' | 'CUSTOM'
-export type MessageFormat = 'fraiseql' | 'row' | 'debezium' | 'cloudevents'
+export type RuleOperation = (typeof OPERATIONS)[number]
+export type MessageFormat = (typeof FORMATS)[number]
 
 /** Where a value or rule was written, for messages. */
 export interface Origin {
@@ -19,6 +24,9 @@ export interface Rule {
   /** Subject template; null means the default subject. */
   readonly subject: string | null
   readonly format: MessageFormat | null
+  /** The worker's; the bridge publishes whatever they say. */
+  readonly condition?: string | null
+  readonly actions?: readonly Readonly<Record<string, unknown>>[]
   readonly origin: Origin
 }
 
@@ -30,26 +38,19 @@ export type NatsAuth =
   | { readonly type: 'jwt'; readonly jwt: string; readonly seed: string }
   | { readonly type: 'creds'; readonly file: string }
 
-export interface NatsTls {
-  readonly ca_file: string | null
-  readonly cert_file: string | null
-  readonly key_file: string | null
-  readonly server_name: string | null
-  readonly insecure_skip_verify: boolean
-}
+type Immutable<T> = T extends readonly (infer Item)[]
+  ? readonly Immutable<Item>[]
+  : T extends object
+    ? { readonly [Name in keyof T]: Immutable<T[Name]> }
+    : T
 
-export interface StreamLimits {
-  /** 0 means no limit, for all four. */
-  readonly max_age_seconds: number
-  readonly max_bytes: number
-  readonly max_msgs: number
-  readonly max_msg_size: number
-  readonly duplicate_window_seconds: number
-  readonly replicas: number
-  readonly storage: 'file' | 'memory'
-  readonly discard: 'old' | 'new'
-  readonly retention: 'limits' | 'interest' | 'workqueue'
-}
+/** What is written, with the defaults filled in. */
+export type Settings = Immutable<z.output<typeof settingsSchema>>
+
+export type NatsTls = Omit<Settings['nats']['tls'], 'enabled'>
+
+/** 0 means no limit, for age, bytes, messages and message size. */
+export type StreamLimits = Immutable<z.output<typeof limitsSchema>>
 
 export interface NamedStream extends StreamLimits {
   readonly name: string
@@ -57,46 +58,13 @@ export interface NamedStream extends StreamLimits {
   readonly origin: Origin
 }
 
-export interface Config {
-  readonly database: { readonly url: string; readonly connect_timeout_ms: number }
-  readonly replication: {
-    readonly slot_name: string
-    readonly publication_name: string
-    readonly status_interval_ms: number
-    /** Every how long an idle slot is moved by a logical message; 0: never. */
-    readonly heartbeat_interval_ms: number
-  }
-  readonly nats: {
-    readonly servers: readonly string[]
+export type Config = Omit<Settings, 'database' | 'nats' | 'streams'> & {
+  readonly database: Omit<Settings['database'], 'ssl_mode'>
+  readonly nats: Omit<Settings['nats'], 'auth' | 'tls'> & {
     readonly auth: NatsAuth
     /** null: plain text, unless a server URL says tls://. */
     readonly tls: NatsTls | null
-    readonly connect_timeout_ms: number
-  }
-  readonly stream: StreamLimits & {
-    readonly name: string
-    readonly subject_prefix: string
-    /** false: a missing stream is an error. */
-    readonly create: boolean
   }
   readonly streams: readonly NamedStream[]
-  readonly partitions: { readonly enabled: boolean; readonly key: string; readonly count: number }
   readonly rules: readonly Rule[]
-  readonly event: {
-    readonly format: MessageFormat
-    readonly entity: 'copy' | 'omit'
-    readonly numbers: 'number' | 'string'
-  }
-  readonly publish: {
-    readonly max_in_flight_messages: number
-    readonly max_in_flight_bytes: number
-    readonly ack_timeout_ms: number
-    readonly on_oversize: 'dead-letter' | 'trim' | 'stop'
-  }
-  readonly http: { readonly host: string; readonly port: number }
-  readonly log: {
-    readonly level: 'debug' | 'info' | 'warn' | 'error'
-    readonly format: 'auto' | 'json' | 'pretty'
-  }
-  readonly shutdown_timeout_ms: number
 }

@@ -18,10 +18,14 @@ export interface Key extends KeyMeta {
   readonly type: z.ZodType
 }
 
+const WRAPPERS = ['default', 'prefault', 'optional', 'nullable']
+
 export const KEYS: readonly Key[] = keysOf(settingsSchema)
 
 export function keyAt(path: readonly string[]): Key | undefined {
-  return KEYS.find(key => key.path.length === path.length && key.path.every((s, i) => s === '*' || s === path[i]))
+  return KEYS.find(
+    key => key.path.length === path.length && key.path.every((s, i) => s === '*' || s === path[i]),
+  )
 }
 
 export function keysOf(schema: z.ZodType, path: readonly string[] = []): Key[] {
@@ -44,8 +48,6 @@ interface Definition {
   readonly entries?: Readonly<Record<string, string>>
   readonly defaultValue?: unknown
 }
-
-const WRAPPERS = ['default', 'prefault', 'optional', 'nullable']
 
 function unwrapped(schema: z.ZodType): { type: z.ZodType; defaultValue: unknown } {
   const { def } = schema as unknown as { def: Definition }

@@ -5,6 +5,7 @@
 import { z } from 'zod'
 import { messageOf, remedyOf } from '../errors.ts'
 import { parseTemplate } from '../event/subject-template.ts'
+import { parseNatsServers } from '../nats-url.ts'
 import { parseDatabaseUrl } from '../postgres-url.ts'
 
 function checked(problemOf: (text: string) => string | null) {
@@ -24,11 +25,14 @@ export const SETTINGS_TEXT = {
     text === '' || Buffer.byteLength(text) > 63 || text.includes('\0') ? 'must have 1 to 63 bytes' : null,
   ),
   /** https://docs.nats.io/running-a-nats-service/nats_admin/jetstream_admin/naming */
-  streamName: pattern(/^[^\s.*>/\\\p{Cc}]{1,255}$/u, 'must not be empty nor have spaces, dots, slashes, * or >'),
+  streamName: pattern(
+    /^[^\s.*>/\\\p{Cc}]{1,255}$/u,
+    'must not be empty nor have spaces, dots, slashes, * or >',
+  ),
   subject: checked(subjectProblem),
   subjectFilter: checked(subjectFilterProblem),
-  databaseUrl: checked(databaseUrlProblem),
-  natsServer: checked(natsServerProblem),
+  databaseUrl: checked(text => thrownBy(() => parseDatabaseUrl(text))),
+  natsServer: checked(text => thrownBy(() => parseNatsServers([text]))),
 }
 
 /** A literal subject or prefix. */
@@ -48,19 +52,12 @@ export function subjectFilterProblem(text: string): string | null {
   return subjectProblem(tokens.map(token => (token === '*' || token === '>' ? 'x' : token)).join('.'))
 }
 
-function databaseUrlProblem(text: string): string | null {
+/** What the parser of the connection says, which shows no part of the URL. */
+function thrownBy(parse: () => unknown): string | null {
   try {
-    parseDatabaseUrl(text)
+    parse()
     return null
   } catch (error) {
-    return `${messageOf(error)}: ${remedyOf(error) ?? 'write postgresql://user@host/database'}`
+    return `${messageOf(error)}; ${remedyOf(error) ?? ''}`
   }
-}
-
-function natsServerProblem(text: string): string | null {
-  const match = /^(?:([a-z]+):\/\/)?(?:.*@)?(?:\[[0-9a-fA-F:.]+\]|[^\s/:@[\]]+)(?::(\d{1,5}))?\/?$/.exec(text.trim())
-  if (match === null) return 'is not a server address: write nats://host:4222'
-  const [, scheme = 'nats', port = '4222'] = match
-  if (scheme !== 'nats' && scheme !== 'tls') return 'must begin with nats:// or tls://'
-  return Number(port) > 0 && Number(port) < 65_536 ? null : 'has a port that is not 1 to 65535'
 }

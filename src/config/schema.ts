@@ -12,6 +12,8 @@ export interface KeyMeta {
   readonly unit?: 'ms' | 'seconds' | 'bytes' | 'messages'
   /** Never shown: not in errors, logs or `validate-config`. `url`: all but its password may be shown. */
   readonly secret?: true | 'url'
+  /** TOML of a sensible value, for keys that have no default. */
+  readonly example?: string
 }
 
 export const OPERATIONS = ['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'CUSTOM'] as const
@@ -39,7 +41,9 @@ const limits = {
   max_age_seconds: key(seconds(0), 'Older messages are removed. 0: never.', { unit: 'seconds' }),
   max_bytes: key(count(0), 'Size of the stream. 0: no limit.', { unit: 'bytes' }),
   max_msgs: key(count(0), 'Messages in the stream. 0: no limit.', { unit: 'messages' }),
-  max_msg_size: key(count(0, 2 ** 31 - 1), 'Size of one message. 0: what the server allows.', { unit: 'bytes' }),
+  max_msg_size: key(count(0, 2 ** 31 - 1), 'Size of one message. 0: what the server allows.', {
+    unit: 'bytes',
+  }),
   duplicate_window_seconds: key(
     seconds(1),
     'How long JetStream itself knows a `Nats-Msg-Id` again. Not longer than `max_age_seconds`.',
@@ -75,18 +79,25 @@ function table<T extends z.core.$ZodLooseShape>(shape: T) {
 }
 
 const namedStreamSchema = z.strictObject({
-  name: key(text.streamName.optional(), 'Name of the stream, if it is not that of the table.'),
+  name: key(text.streamName.optional(), 'Name of the stream, if it is not that of the table.', {
+    example: '"orders"',
+  }),
   subjects: key(
     z.array(text.subjectFilter).min(1, 'names no subject').optional(),
     'Subjects that the stream owns; `*` and `>` are allowed.',
+    { example: '["fraiseql.order.>"]' },
   ),
   ...z.strictObject(limits).partial().shape,
 })
 
 const consumerSchema = z.strictObject({
-  stream: key(text.streamName.optional(), 'Stream to read.'),
-  durable_name: key(text.streamName.optional(), 'Name of the consumer, if it is not that of the table.'),
-  filter_subjects: key(z.array(text.subjectFilter).optional(), 'Only these subjects.'),
+  stream: key(text.streamName.optional(), 'Stream to read.', { example: '"orders"' }),
+  durable_name: key(text.streamName.optional(), 'Name of the consumer, if it is not that of the table.', {
+    example: '"order-processor"',
+  }),
+  filter_subjects: key(z.array(text.subjectFilter).optional(), 'Only these subjects.', {
+    example: '["fraiseql.order.>"]',
+  }),
   deliver_policy: key(z.enum(['all', 'new', 'last', 'last_per_subject']).default('all'), 'Where to begin.'),
   ack_policy: key(z.enum(['explicit', 'all', 'none']).default('explicit'), 'What is to be acknowledged.'),
   ack_wait_seconds: key(seconds(1).default(30), 'Then a message is delivered again.', { unit: 'seconds' }),
@@ -96,13 +107,18 @@ const consumerSchema = z.strictObject({
 
 export const settingsSchema = z.strictObject({
   database: table({
-    url: key(text.databaseUrl.default(''), '`postgresql://user@host:5432/database`. Needs a direct connection.', {
-      secret: 'url',
-    }),
+    url: key(
+      text.databaseUrl.default(''),
+      '`postgresql://user@host:5432/database`. Needs a direct connection.',
+      {
+        secret: 'url',
+      },
+    ),
     connect_timeout_ms: key(milliseconds(1).default(10_000), 'Time to connect and log in.', { unit: 'ms' }),
     ssl_mode: key(
       z.enum(['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full']).optional(),
       'TLS to PostgreSQL, where the URL itself has no `sslmode`.',
+      { example: '"require"' },
     ),
   }),
   replication: table({
@@ -121,6 +137,10 @@ export const settingsSchema = z.strictObject({
       'Every how long an idle slot is moved by a logical message. 0: never; keepalives move it.',
       { unit: 'ms' },
     ),
+    tables: key(
+      z.array(text.filled).default([]),
+      'Tables that go to their default subjects, beside what the rules say.',
+    ),
   }),
   nats: table({
     servers: key(
@@ -133,22 +153,47 @@ export const settingsSchema = z.strictObject({
       type: key(
         z.enum(['none', 'token', 'user', 'nkey', 'jwt', 'creds']).optional(),
         'How to log in. Without it, the kind whose keys are there.',
+        { example: '"token"' },
       ),
-      token: key(text.filled.optional(), 'For `token`.', { secret: true }),
-      user: key(text.filled.optional(), 'For `user`.'),
-      password: key(text.filled.optional(), 'For `user`.', { secret: true }),
+      token: key(text.filled.optional(), 'For `token`.', { secret: true, example: `"\${NATS_TOKEN}"` }),
+      user: key(text.filled.optional(), 'For `user`.', { example: '"observer"' }),
+      password: key(text.filled.optional(), 'For `user`.', { secret: true, example: `"\${NATS_PASSWORD}"` }),
       nkey: key(text.filled.optional(), 'For `nkey` and `jwt`: a seed (`SU...`), or the path of its file.', {
         secret: true,
+        example: '"/run/secrets/observer.nk"',
       }),
-      jwt: key(text.filled.optional(), 'For `jwt`: the token, or the path of its file.', { secret: true }),
-      creds: key(text.filled.optional(), 'For `creds`: path of the credentials file.'),
+      jwt: key(text.filled.optional(), 'For `jwt`: the token, or the path of its file.', {
+        secret: true,
+        example: '"/run/secrets/observer.jwt"',
+      }),
+      creds: key(text.filled.optional(), 'For `creds`: path of the credentials file.', {
+        example: '"/run/secrets/observer.creds"',
+      }),
     }),
     tls: table({
-      enabled: key(z.boolean().optional(), 'true where any other key of the table is there.'),
-      ca_file: key(text.filled.nullable().default(null), 'Certificate authority, PEM. Without it, the system.'),
-      cert_file: key(text.filled.nullable().default(null), 'Client certificate, PEM.'),
-      key_file: key(text.filled.nullable().default(null), 'Key of the client certificate, PEM.'),
-      server_name: key(text.filled.nullable().default(null), 'Name in the certificate, if not the host.'),
+      enabled: key(
+        z.boolean().optional(),
+        'TLS although no URL says `tls://`. Not needed where `[nats.tls]` is there.',
+        {
+          example: 'true',
+        },
+      ),
+      ca_file: key(
+        text.filled.nullable().default(null),
+        'Certificate authority, PEM. Without it, those Node.js trusts.',
+        {
+          example: '"/run/secrets/ca.pem"',
+        },
+      ),
+      cert_file: key(text.filled.nullable().default(null), 'Client certificate, PEM.', {
+        example: '"/run/secrets/client.pem"',
+      }),
+      key_file: key(text.filled.nullable().default(null), 'Key of the client certificate, PEM.', {
+        example: '"/run/secrets/client-key.pem"',
+      }),
+      server_name: key(text.filled.nullable().default(null), 'Name in the certificate, if not the host.', {
+        example: '"nats.example.com"',
+      }),
       insecure_skip_verify: key(z.boolean().default(false), 'Believe any certificate. For tests only.'),
     }),
   }),
@@ -166,7 +211,10 @@ export const settingsSchema = z.strictObject({
     'Further streams, `[streams.NAME]`. What such a table does not say is as in `[stream]`.',
   ),
   partitions: table({
-    enabled: key(z.boolean().default(false), 'Add the partition to subjects, as `{partition}` or last token.'),
+    enabled: key(
+      z.boolean().default(false),
+      'Add the partition to subjects, as `{partition}` or last token.',
+    ),
     key: key(text.filled.default('id'), 'Column whose value decides: same value, same partition.'),
     count: key(count(1, 65_536).default(8), 'Number of partitions, `0` to `count - 1`.'),
   }),
@@ -199,7 +247,10 @@ export const settingsSchema = z.strictObject({
   }),
   log: table({
     level: key(z.enum(['debug', 'info', 'warn', 'error']).default('info'), 'The least that is logged.'),
-    format: key(z.enum(['auto', 'json', 'pretty']).default('auto'), '`auto`: pretty on a terminal, else JSON.'),
+    format: key(
+      z.enum(['auto', 'json', 'pretty']).default('auto'),
+      '`auto`: pretty on a terminal, else JSON.',
+    ),
   }),
   shutdown_timeout_ms: key(
     milliseconds(0).default(10_000),
@@ -213,9 +264,12 @@ export const settingsSchema = z.strictObject({
       z.enum(['auto', 'cdc', 'notify', 'outbox']).default('auto'),
       'Where changes come from: `cdc` is logical replication; `auto` takes what the rules need.',
     ),
-    batch_size: key(count(1, 10_000).nullable().default(null), 'Events a worker takes at once.'),
+    batch_size: key(count(1, 10_000).nullable().default(null), 'Events a worker takes at once.', {
+      example: '100',
+    }),
     flush_interval_ms: key(milliseconds(0).nullable().default(null), 'Longest wait for such a batch.', {
       unit: 'ms',
+      example: '1000',
     }),
   }),
   notify: table({
@@ -229,7 +283,10 @@ export const settingsSchema = z.strictObject({
     }),
   }),
   worker: table({
-    consumer_name: key(text.streamName.default('fraiseql_observer_worker'), 'Durable consumer of the worker.'),
+    consumer_name: key(
+      text.streamName.default('fraiseql_observer_worker'),
+      'Durable consumer of the worker.',
+    ),
     max_deliver: key(count(1).default(3), 'Deliveries of one message before it is a dead letter.'),
     ack_wait_seconds: key(seconds(1).default(30), 'Then a message is delivered again.', { unit: 'seconds' }),
   }),
@@ -248,7 +305,10 @@ export const settingsSchema = z.strictObject({
 export const ruleSchema = z.strictObject({
   table: key(text.filled.optional(), '`schema.table` or `table`.'),
   channel: key(text.filled.optional(), 'NOTIFY channel; such rules need the notify source.'),
-  entity: key(text.filled.optional(), 'Name of the entity in subjects and messages; without `table`, what to match.'),
+  entity: key(
+    text.filled.optional(),
+    'Name of the entity in subjects and messages; without `table`, what a worker matches.',
+  ),
   event: key(
     z.union([z.string(), z.array(z.string())]).optional(),
     '`INSERT`, `UPDATE`, `DELETE`, `TRUNCATE`, `CUSTOM`, a list of them, or `*`. Without it, all.',

@@ -8,7 +8,10 @@ import { parse } from 'smol-toml'
 /** What stands right of `=`; positions of nested keys and elements, and nothing of the values themselves. */
 export type ScannedValue =
   | { readonly kind: 'scalar' }
-  | { readonly kind: 'array'; readonly items: readonly { readonly line: number; readonly value: ScannedValue }[] }
+  | {
+      readonly kind: 'array'
+      readonly items: readonly { readonly line: number; readonly value: ScannedValue }[]
+    }
   | { readonly kind: 'inline table'; readonly entries: readonly ScannedEntry[] }
 
 export interface ScannedEntry {

@@ -11,7 +11,8 @@
 const SLAB_BYTES = 256 * 1024
 /** Room that `reserve` leaves beyond what was asked for, so that copying in words may overshoot. */
 const SLACK_BYTES = 8
-/** From here on a native copy wins over a loop of words. */
+/** From here on a native copy wins over a loop of words; from another buffer it takes a view, which costs 60 ns. */
+const NATIVE_MOVE_BYTES = 80
 const NATIVE_COPY_BYTES = 320
 
 /** Bytes that are written again and again, such as a key; padded, so that they can be read in whole words. */
@@ -29,13 +30,24 @@ export class Constant {
 }
 
 export class ByteWriter {
-  buffer: Buffer = Buffer.allocUnsafeSlow(SLAB_BYTES)
+  buffer: Buffer
   /** The same bytes as `buffer`. */
-  view: DataView = new DataView(this.buffer.buffer)
+  view: DataView
   /** Next byte to write, an index into `buffer` and `view`. */
   at = 0
   #start = 0
-  #source: DataView = this.view
+  #source: DataView
+  #sourceMemory: ArrayBufferLike
+  #sourceBytes: Uint8Array
+
+  /** `slabBytes`: size of the first slab; smaller for what stays small. */
+  constructor(slabBytes = SLAB_BYTES) {
+    this.buffer = Buffer.allocUnsafeSlow(slabBytes)
+    this.view = new DataView(this.buffer.buffer)
+    this.#source = this.view
+    this.#sourceMemory = this.buffer.buffer
+    this.#sourceBytes = this.buffer
+  }
 
   /** A message starts here. */
   begin(): void {
@@ -116,7 +128,7 @@ export class ByteWriter {
   repeat(offset: number, length: number): void {
     this.reserve(length)
     const from = this.#start + offset
-    if (length >= NATIVE_COPY_BYTES) {
+    if (length >= NATIVE_MOVE_BYTES) {
       this.buffer.copyWithin(this.at, from, from + length)
     } else {
       const view = this.view
@@ -148,7 +160,13 @@ export class ByteWriter {
 
   /** A view of all of `source`'s memory (add `source.byteOffset` to indexes); the last one asked for is kept. */
   sourceView(source: Uint8Array): DataView {
-    if (source.buffer !== this.#source.buffer) this.#source = new DataView(source.buffer)
+    if (source === this.#sourceBytes) return this.#source
+    this.#sourceBytes = source
+    const memory = source.buffer
+    if (memory !== this.#sourceMemory) {
+      this.#sourceMemory = memory
+      this.#source = new DataView(memory)
+    }
     return this.#source
   }
 

@@ -12,11 +12,18 @@ const BACKSLASH = 0x5c
 const PIECE_BYTES = 4096
 
 export function writeString(out: ByteWriter, source: DataView, start: number, end: number): void {
-  out.reserve(1)
-  out.view.setUint8(out.at++, QUOTE)
-  writeEscaped(out, source, start, end)
-  out.reserve(1)
-  out.view.setUint8(out.at++, QUOTE)
+  if (end - start > PIECE_BYTES) {
+    out.byte(QUOTE)
+    writeEscaped(out, source, start, end)
+    out.byte(QUOTE)
+    return
+  }
+  out.reserve((end - start) * 6 + 2)
+  const target = out.view
+  target.setUint8(out.at, QUOTE)
+  const at = writePiece(target, out.at + 1, source, start, end)
+  target.setUint8(at, QUOTE)
+  out.at = at + 1
 }
 
 /** As `writeString`, without the quotes around it. */

@@ -8,6 +8,8 @@ import { writeString } from './encode-text.ts'
 
 const SPACE = 0x20
 const COLON = 0x3a
+const LETTER_C = 0x43
+const DATE_BYTES = 10
 
 /** `2024-05-06 07:08:09.1+00` -> `"2024-05-06T07:08:09.1+00:00"`; without `zoned` only the `T` is put in. */
 export function writeTimestamp(
@@ -18,7 +20,8 @@ export function writeTimestamp(
   zoned: boolean,
 ): void {
   const space = findSpace(source, start, end)
-  const tail = findSpace(source, Math.min(space + 1, end), end)
+  // Only ` BC` follows a time.
+  const tail = space < end && source.getUint8(end - 1) === LETTER_C ? findSpace(source, space + 1, end) : end
   writeString(out, source, start, tail)
   if (space === end) return
   const middle = out.at - 1 - (tail - space)
@@ -33,7 +36,7 @@ export function writeTimestamp(
 
 /** The time stands behind the date's 10 characters, or a few more beyond the year 9999. */
 function findSpace(source: DataView, start: number, end: number): number {
-  let i = start
+  let i = end - start > DATE_BYTES && source.getUint8(start + DATE_BYTES) === SPACE ? start + DATE_BYTES : start
   while (i < end && source.getUint8(i) !== SPACE) i++
   return i
 }

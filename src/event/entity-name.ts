@@ -1,7 +1,7 @@
 /**
- * The name of an entity from the name of its table: `tb_order_item` -> `OrderItem`, singular as written. It is a part
- * of every default subject and of every message, so this mapping is as stable as a wire format: test/unit/entity-name
- * holds its table of cases, docs/routing.md the sentences.
+ * The name of an entity from the name of its table: `tb_order_item` -> `OrderItem`, singular as written. It
+ * is a part of every default subject and of every message, so this mapping is as stable as a wire format:
+ * test/unit/entity-name holds its table of cases, docs/routing.md the sentences.
  */
 
 /** A run of letters, marks and digits of any script; everything else only separates words. */
@@ -13,7 +13,10 @@ export function entityName(table: string): string {
   return entity === '' ? '_' : entity
 }
 
-/** `OrderItem` -> `order_item`, `HTTPRequest` -> `http_request`; used for the key `order_item_id` of a message. */
+/**
+ * `OrderItem` -> `order_item`, `HTTPRequest` -> `http_request`; used for the key `order_item_id` of a
+ * message.
+ */
 export function snakeCase(entity: string): string {
   const words = entity.match(WORD) ?? [entity]
   return words

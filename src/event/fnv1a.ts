@@ -1,6 +1,7 @@
 /**
- * FNV-1a, 32 bits: the hash behind partitions and the short tokens of Msg-Ids. It is the hash of nats-server's own
- * `partition()` subject mapping, so a key lands in the same partition whichever of the two maps it.
+ * FNV-1a, 32 bits: the hash behind partitions and the short tokens of Msg-Ids. It is the hash of
+ * nats-server's own `partition()` subject mapping, so a key lands in the same partition whichever of the two
+ * maps it.
  * http://www.isthe.com/chongo/tech/comp/fnv/
  */
 

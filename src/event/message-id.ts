@@ -1,116 +1,162 @@
 /**
- * Msg-Id: the name of a message, derived from the transaction alone, so that it is the same on every replay. Format,
- * stable across releases:
- *
- *     <system>.<xid>.<commit LSN>.<ordinal>[.<route>]      a change
- *     <system>.0.<LSN of the message>.m[.<route>]          a logical message that is not transactional
- *
- * system: PostgreSQL's system identifier in base 36; LSN: 64 bits in upper-case hex, no leading zeros; route: there
- * when one event has several messages.
+ * The Msg-Id: the name of an event in JetStream, derived from the transaction alone, so that it is the same on every
+ * replay: `<system_id base36>.<xid>.<commit LSN>.<ordinal>[.<route>]`, and for a logical message outside a transaction
+ * `<system_id base36>.0.<its LSN>.m[.<route>]`. LSNs are one 64-bit number in upper-case hex without leading zeros.
+ * The format is stable across releases; docs/message.md has test vectors.
  */
-import type { Lsn } from '../lsn.ts'
-import { NO_LSN } from '../lsn.ts'
+import { type Lsn, toLsn } from '../lsn.ts'
 import type { Event } from './event.ts'
 
-export interface MessageId {
+export interface MessageIdParts {
+  /** PostgreSQL's system identifier in base 36, as `systemBase36` gives it. */
   readonly system: string
+  /** 0 outside a transaction. */
   readonly xid: number
-  readonly commitLsn: Lsn
-  /** null: a message that is not transactional. */
+  readonly lsn: Lsn
+  /** null outside a transaction. */
   readonly ordinal: number | null
-  readonly route: string
+  /** Tells apart the messages of one event that goes to several subjects. */
+  readonly route: string | null
 }
 
-const TEXT = /^([0-9a-z]{1,13})\.(\d{1,10})\.([0-9A-F]{1,16})\.(\d{1,15}|m)(?:\.([^.\s]+))?$/
+const PATTERN =
+  /^([0-9a-z]+)\.(0|[1-9][0-9]*)\.(0|[1-9A-F][0-9A-F]*)\.(0|[1-9][0-9]*|m)(?:\.([!#-[\]-~]{1,200}))?$/
+/** Printable ASCII that needs no escape in JSON. */
+const ROUTE = /^[!#-[\]-~]{1,200}$/
+const DOT = 0x2e
+/** System 13, xid 10, LSN 16, ordinal 16, route 200, and the dots. */
+const MAX_BYTES = 260
 
-export function formatMessageId({ system, xid, commitLsn, ordinal, route }: MessageId): string {
-  const place = ordinal === null ? 'm' : String(ordinal)
-  return `${system}.${xid}.${commitLsn.toString(16).toUpperCase()}.${place}${route === '' ? '' : `.${route}`}`
-}
-
-/** null: no Msg-Id of this format. */
-export function parseMessageId(text: string): MessageId | null {
-  const match = TEXT.exec(text)
-  if (match === null) return null
-  return {
-    system: match[1]!,
-    xid: Number(match[2]),
-    commitLsn: BigInt(`0x${match[3]}`) as Lsn,
-    ordinal: match[4] === 'm' ? null : Number(match[4]),
-    route: match[5] ?? '',
-  }
-}
-
-/** PostgreSQL's system identifier (pg_control_system) as it stands in Msg-Ids. */
-export function formatSystem(systemIdentifier: bigint): string {
+/** `system_identifier` of pg_control_system() or IDENTIFY_SYSTEM. */
+export function systemBase36(systemIdentifier: bigint): string {
   return systemIdentifier.toString(36)
 }
 
+export function messageId({ system, xid, lsn, ordinal, route }: MessageIdParts): string {
+  const id = `${system}.${xid}.${lsn.toString(16).toUpperCase()}.${ordinal ?? 'm'}`
+  return route === null ? id : `${id}.${checkedRoute(route)}`
+}
+
+/** null for anything else, such as the id of a message that is not ours. */
+export function parseMessageId(text: string): MessageIdParts | null {
+  const match = PATTERN.exec(text)
+  if (match === null) return null
+  const [, system = '', xid = '', lsn = '', ordinal = '', route] = match
+  const outside = ordinal === 'm'
+  if (lsn.length > 16 || Number(xid) > 0xffff_ffff || outside !== (xid === '0')) return null
+  return {
+    system,
+    xid: Number(xid),
+    lsn: toLsn(BigInt(`0x${lsn}`)),
+    ordinal: outside ? null : Number(ordinal),
+    route: route ?? null,
+  }
+}
+
+/** Throws RangeError for a route that can't stand in a header. */
+export function checkedRoute(route: string): string {
+  if (!ROUTE.test(route)) throw new RangeError(`not a route: ${JSON.stringify(route)}`)
+  return route
+}
+
 /**
- * Writes the Msg-Ids of the hot path into one scratch buffer: no string an event. What the transaction gives is
- * written once for all its events.
+ * The same, as bytes and without a string per event: what is common to a transaction is kept. `set` once per event and
+ * route, then read `bytes` up to `length`.
  */
-export class MessageIdWriter {
-  readonly bytes = Buffer.alloc(256)
+export class MessageId {
+  readonly bytes: Buffer = Buffer.alloc(MAX_BYTES)
   /** The same bytes, for ByteWriter.range. */
-  readonly view = new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.length)
-  /** Length of the current Msg-Id in `bytes`. */
+  readonly view: DataView = new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.length)
   length = 0
-  /** The commit LSN's hex digits, and everything up to the ordinal's end, as ranges of `bytes`: for the position. */
+  /** Where the LSN's digits stand, for the position. */
   lsnStart = 0
   lsnEnd = 0
-  readonly #systemEnd: number
-  #commitLsn: Lsn = NO_LSN
+  /** Another number for every transaction: who keeps something per transaction compares it. */
+  transaction = 0
+  /** The LSN in two halves of 32 bits. */
+  lsnHigh = 0
+  lsnLow = 0
+  readonly #systemLength: number
+  #prefixLength = 0
   #xid = -1
+  #lsn = -1n
+  #outside = false
 
   constructor(system: string) {
-    this.#systemEnd = this.bytes.write(`${system}.`, 'latin1')
+    this.#systemLength = this.bytes.write(`${system}.`, 'latin1')
   }
 
-  write(event: Event, route: string): void {
-    const { bytes } = this
-    if (event.commitLsn !== this.#commitLsn || event.xid !== this.#xid) this.#transaction(event)
-    let at = this.lsnEnd + 1
-    if (event.message !== null && !event.message.transactional) bytes[at++] = 0x6d
-    else at = writeDecimal(bytes, at, event.ordinal)
-    if (route !== '') {
-      bytes[at++] = 0x2e
-      at += bytes.write(route, at, 'latin1')
+  /** `route`: null, or one that `checkedRoute` has passed. */
+  set(event: Event, route: string | null): void {
+    const outside = event.message !== null && !event.message.transactional
+    if (event.xid !== this.#xid || event.commitLsn !== this.#lsn || outside !== this.#outside) {
+      this.begin(event.xid, event.commitLsn, outside)
+    }
+    this.write(event.ordinal, route)
+  }
+
+  begin(xid: number, lsn: bigint, outside = false): void {
+    this.#xid = xid
+    this.#lsn = lsn
+    this.#outside = outside
+    this.transaction++
+    this.lsnHigh = Number(lsn >> 32n)
+    this.lsnLow = Number(lsn & 0xffff_ffffn)
+    let at = writeDecimal(this.bytes, this.#systemLength, outside ? 0 : xid)
+    this.bytes[at++] = DOT
+    this.lsnStart = at
+    at = writeLsn(this.bytes, at, this.lsnHigh, this.lsnLow)
+    this.lsnEnd = at
+    this.bytes[at++] = DOT
+    if (outside) this.bytes[at++] = 0x6d
+    this.#prefixLength = at
+  }
+
+  /** Returns the length. */
+  write(ordinal: number, route: string | null): number {
+    let at = this.#prefixLength
+    if (!this.#outside) at = writeDecimal(this.bytes, at, ordinal)
+    if (route !== null) {
+      this.bytes[at++] = DOT
+      for (let i = 0; i < route.length; i++) this.bytes[at++] = route.charCodeAt(i)
     }
     this.length = at
+    return at
   }
 
-  #transaction({ commitLsn, xid }: Event): void {
-    const { bytes } = this
-    this.#commitLsn = commitLsn
-    this.#xid = xid
-    let at = writeDecimal(bytes, this.#systemEnd, xid)
-    bytes[at++] = 0x2e
-    this.lsnStart = at
-    at = writeHex(bytes, at, commitLsn)
-    this.lsnEnd = at
-    bytes[at] = 0x2e
+  toString(): string {
+    return this.bytes.toString('latin1', 0, this.length)
   }
 }
 
-/** Writes a whole number below 2^53 in decimal; returns the index behind it. */
-function writeDecimal(bytes: Uint8Array, at: number, value: number): number {
-  let digits = 1
-  for (let rest = value; rest >= 10; rest = Math.floor(rest / 10)) digits++
+/** Upper-case hex of `value`, an unsigned number of 32 bits, without leading zeros but at least `least` digits. */
+export function writeHex(target: Uint8Array, position: number, value: number, least = 1): number {
+  let at = position
+  for (let digit = 7; digit >= 0; digit--) {
+    const nibble = (value >>> (digit * 4)) & 15
+    if (nibble !== 0 || at > position || digit < least) target[at++] = nibble + (nibble < 10 ? 48 : 55)
+  }
+  return at
+}
+
+function writeLsn(target: Uint8Array, position: number, high: number, low: number): number {
+  if (high === 0) return writeHex(target, position, low)
+  return writeHex(target, writeHex(target, position, high), low, 8)
+}
+
+/** A non-negative safe integer. */
+export function writeDecimal(target: Uint8Array, position: number, value: number): number {
+  if (value < 10) {
+    target[position] = 48 + value
+    return position + 1
+  }
+  let digits = 2
+  for (let bound = 100; digits < 16 && value >= bound; bound *= 10) digits++
   let rest = value
-  for (let i = at + digits - 1; i >= at; i--) {
-    const tenth = Math.floor(rest / 10)
-    bytes[i] = 0x30 + (rest - tenth * 10)
-    rest = tenth
+  for (let i = position + digits - 1; i >= position; i--) {
+    const next = Math.floor(rest / 10)
+    target[i] = 48 + rest - next * 10
+    rest = next
   }
-  return at + digits
-}
-
-function writeHex(bytes: Uint8Array, at: number, lsn: Lsn): number {
-  const text = lsn.toString(16)
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i)
-    bytes[at + i] = code >= 0x61 ? code - 0x20 : code
-  }
-  return at + text.length
+  return position + digits
 }

@@ -1,7 +1,7 @@
 /**
  * The subject of a rule, split once into text and placeholders: `events.{entity}.{column:region}`. What the
- * placeholders become is the router's affair; whether the text can be a subject at all is decided here, so that the
- * configuration is refused before anything starts. https://docs.nats.io/nats-concepts/subjects
+ * placeholders become is the router's affair; whether the text can be a subject at all is decided here, so
+ * that the configuration is refused before anything starts. https://docs.nats.io/nats-concepts/subjects
  */
 
 /** `prefix` is a subject of its own and may have dots; every other value becomes one token. */

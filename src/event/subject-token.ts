@@ -1,7 +1,7 @@
 /**
- * Any text as exactly one token of a NATS subject. What would end the token, act as a wildcard or break the protocol's
- * line is percent-escaped (UTF-8 bytes, two hex digits), so `decodeURIComponent` gives the text back; all else stays,
- * letters of every script included. https://docs.nats.io/nats-concepts/subjects
+ * Any text as exactly one token of a NATS subject. What would end the token, act as a wildcard or break the
+ * protocol's line is percent-escaped (UTF-8 bytes, two hex digits), so `decodeURIComponent` gives the text
+ * back; all else stays, letters of every script included. https://docs.nats.io/nats-concepts/subjects
  */
 import { fnv1a32Text } from './fnv1a.ts'
 
@@ -9,13 +9,15 @@ import { fnv1a32Text } from './fnv1a.ts'
 export const EMPTY_TOKEN = '_'
 
 /**
- * `.`, `*`, `>`, `%` itself, white space, control characters, and a `$` in front: subjects that start with `$` belong
- * to the server (`$JS`, `$SYS`), and no value of a row may reach them.
+ * `.`, `*`, `>`, `%` itself, white space, control characters, and a `$` in front: subjects that start with
+ * `$` belong to the server (`$JS`, `$SYS`), and no value of a row may reach them.
  */
 const UNSAFE = /[.*>%\s\p{Cc}]|^\$/gu
 const SAFE = /^[A-Za-z0-9_-]+$/
 
-/** In UTF-16 units of the token. The server closes connections whose protocol line is longer than 4,096 bytes. */
+/**
+ * In UTF-16 units of the token. The server closes connections whose protocol line is longer than 4,096 bytes.
+ */
 const MAX_LENGTH = 200
 
 export function subjectToken(text: string): string {
@@ -32,7 +34,10 @@ function escaped(character: string): string {
   return out
 }
 
-/** The beginning of the token, then `%~` (never part of an escape) and a hash of the whole text: distinct, one way. */
+/**
+ * The beginning of the token, then `%~` (never part of an escape) and a hash of the whole text: distinct, one
+ * way.
+ */
 function shortened(token: string, text: string): string {
   const head = token.slice(0, MAX_LENGTH).replace(/(%[0-9A-F]?|[\uD800-\uDBFF])$/, '')
   return `${head}%~${fnv1a32Text(text).toString(16).padStart(8, '0')}`

@@ -1,7 +1,7 @@
 /**
- * Every metric of the daemon, declared once: name, unit (the last word of a name), help, labels. The code's counters
- * take their types from here, and docs/metrics.md its table. The first four names are those of FraiseQL's own
- * documentation. https://prometheus.io/docs/practices/naming/
+ * Every metric of the daemon, declared once: name, unit (the last word of a name), help, labels. The code's
+ * counters take their types from here, and docs/metrics.md its table. The first four names are those of
+ * FraiseQL's own documentation. https://prometheus.io/docs/practices/naming/
  */
 
 export const METRIC_PREFIX = 'fraiseql_observer_'
@@ -40,7 +40,7 @@ export const COUNTERS = {
   },
   fenceBreaks: {
     name: 'fence_breaks_total',
-    help: 'Publishes refused because the stream was not where the fence expected it: another writer, or a lost ack.',
+    help: 'Publishes refused by the fence: the stream had another writer, or an ack was lost.',
   },
   resumeSkipped: {
     name: 'resume_skipped_total',
@@ -79,7 +79,7 @@ export const GAUGES = {
   },
   safeWalBytes: {
     name: 'slot_safe_wal_bytes',
-    help: 'WAL that can still be written before the slot may be lost (safe_wal_size); absent without a limit.',
+    help: 'WAL to write until the slot may be lost (safe_wal_size); absent without a limit.',
   },
 } as const
 
@@ -95,7 +95,9 @@ export const LATENCIES = {
   },
 } as const
 
-/** Metrics with labels. `tally`: counted by a key that is rare; `stream`: one object per stream or pattern. */
+/**
+ * Metrics with labels. `tally`: counted by a key that is rare; `stream`: one object per stream or pattern.
+ */
 export const LABELLED = {
   published: {
     name: 'messages_published_total',

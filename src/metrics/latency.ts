@@ -1,10 +1,13 @@
 /**
- * A latency recorder for hot paths: one addition per observation into a typed array, no label maps, no allocation.
- * prom-client's histogram costs some hundred times as much and can't be filled from counts, so the text that Prometheus
- * reads is written here too.
+ * A latency recorder for hot paths: one addition per observation into a typed array, no label maps, no
+ * allocation. prom-client's histogram costs some thirty times as much and can't be filled from counts, so
+ * the text that Prometheus reads is written here too.
  */
 
-/** Upper bounds in seconds. From a commit on the same machine (under a millisecond) to a backlog after an outage. */
+/**
+ * Upper bounds in seconds. From a commit on the same machine (under a millisecond) to a backlog after an
+ * outage.
+ */
 export const BOUNDS = [
   0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60,
   300,
@@ -15,9 +18,9 @@ export class Latency {
   readonly counts = new Float64Array(BOUNDS.length + 1)
   sum = 0
 
-  /** Clocks of two machines may disagree: below zero counts as zero, NaN as nothing. */
+  /** Clocks of two machines may disagree: below zero counts as zero; what is no number counts as nothing. */
   observe(seconds: number): void {
-    if (seconds !== seconds) return
+    if (!Number.isFinite(seconds)) return
     let bucket = seconds > 0.01 ? 7 : 0
     while (bucket < BOUNDS.length && seconds > BOUNDS[bucket]!) bucket++
     this.counts[bucket]!++

@@ -4,7 +4,7 @@
  */
 import { type ByteWriter, Constant } from '../event/bytes.ts'
 import type { Event } from '../event/event.ts'
-import type { MessageIdWriter } from '../event/message-id.ts'
+import type { MessageId } from '../event/message-id.ts'
 import { POSITION_HEADER } from '../event/position.ts'
 
 /** Who publishes: as it stands in `Fraiseql-Position`. */
@@ -32,7 +32,7 @@ export class HeadWriter {
     this.maxBytes = START.length + this.#middle.length + VARIABLE_BYTES
   }
 
-  write(out: ByteWriter, event: Event, messageId: MessageIdWriter, part: number): Uint8Array {
+  write(out: ByteWriter, event: Event, messageId: MessageId, part: number): Uint8Array {
     out.begin()
     out.constant(START)
     out.range(messageId.view, 0, messageId.length)

@@ -19,7 +19,7 @@ export class JetStreamLink implements Link {
   #epoch = -1
   #replyPrefix = ''
   /** One header object and one options object serve all messages; the client reads them within the call. */
-  readonly #headers = { bytes: new Uint8Array(0), encode: () => this.#headers.bytes }
+  readonly #headers = { bytes: new Uint8Array(0) as Uint8Array, encode: () => this.#headers.bytes }
   readonly #publishOptions = { reply: '', headers: this.#headers as unknown as MsgHdrs }
 
   constructor(nc: NatsConnection) {

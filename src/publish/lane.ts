@@ -21,9 +21,6 @@ export class Lane {
   shared = false
   /** Unfenced messages were sent since the last resume. */
   holesInFlight = false
-  published = 0
-  duplicates = 0
-  skipped = 0
   #floor: Position | null = null
   #stored: ReadonlyMap<string, Position> = new Map()
   /** The highest place among `#stored`. */
@@ -63,7 +60,7 @@ export class Lane {
     const place = {
       commitLsn: window.commitLsn(entry),
       ordinal: window.ordinal(entry),
-      part: window.part(entry),
+      part: window.target(entry).part,
     }
     if (this.#floor !== null) {
       if (comparePlaces(place, this.#floor) <= 0) return true

@@ -19,7 +19,7 @@ import { composeHeader } from './header.ts'
 import { Lane } from './lane.ts'
 import { canReadAgain, type Refusal, refusalOf } from './refusal.ts'
 import { type Origin, TailWalk } from './tail-walk.ts'
-import { QUEUED, SENT, STORED, Window } from './window.ts'
+import { QUEUED, SENT, STORED, type Target, Window } from './window.ts'
 
 /** What the publisher needs of NATS. */
 export interface Link {
@@ -45,10 +45,21 @@ export interface PublisherOptions {
   /** The run can't go on. */
   readonly onFailure: (error: unknown) => void
   readonly onShared: (lane: Lane) => void
-  /** For latency figures: an entry was stored `ackMs` after it was sent; commit time in milliseconds or NaN. */
-  readonly onStored: (ackMs: number, commitMs: number) => void
+  readonly counters: PublishCounters
+  readonly onResume: (reason: Reason) => void
+  /** An entry of the window has its publish ack: for figures. */
+  readonly onStored: (entry: number, duplicate: boolean, now: number) => void
   /** 0 <= random < 1, for jitter. */
   readonly random: () => number
+}
+
+export interface PublishCounters {
+  /** Publish acks that named an earlier message of the same Msg-Id. */
+  duplicates: number
+  /** Messages not sent, because the stream was found to hold them. */
+  resumeSkipped: number
+  /** Messages sent again. */
+  eventsRetried: number
 }
 
 export type State = 'down' | 'settling' | 'waiting' | 'reading' | 'open' | 'failed'
@@ -70,7 +81,6 @@ export class Publisher {
   reason: Reason | null = 'start'
   /** The refusal's own words, for people. */
   detail = ''
-  readonly resumes = new Map<Reason, number>()
   inFlight = 0
   /** Nothing more should be offered, until `onRoom`. */
   full = false
@@ -80,6 +90,8 @@ export class Publisher {
   #epoch = 0
   /** The next entry to send; all before it are SENT or STORED while open. */
   #next = 0
+  /** Entries below were sent at least once. */
+  #everSent = 0
   #now = 0
   #confirmed: Lsn = NO_LSN
   /** Progress marks that wait for entries: confirmed once `low` has reached `#markAt`. */
@@ -103,19 +115,19 @@ export class Publisher {
     this.lanes = options.streams.map((stream, index) => new Lane(index, stream))
   }
 
-  /** A message for the stream of `lane`. It is sent by the next `flush()`, or as soon as the publisher is open. */
+  /** A message for the stream of the target's lane. It is sent by the next `flush()`, or as soon as the publisher is open. */
   offer(
-    lane: number,
+    target: Target,
     subject: string,
     head: Uint8Array,
     payload: Uint8Array,
     commitLsn: Lsn,
     ordinal: number,
-    part: number,
     commitMs: number,
+    now: number,
   ): void {
     const { window } = this
-    window.push(lane, subject, head, payload, commitLsn, ordinal, part, commitMs)
+    window.push(target, subject, head, payload, commitLsn, ordinal, commitMs, now)
     if (window.size >= this.#options.maxMessages || window.bytes >= this.#options.maxBytes) this.full = true
   }
 
@@ -139,13 +151,14 @@ export class Publisher {
     this.#now = now
     if (this.state !== 'open') return
     const { window } = this
+    const { counters } = this.#options
     let released = false
     while (this.#next < window.high && this.state === 'open') {
       const entry = this.#next++
       if (window.state(entry) !== QUEUED) continue
-      const lane = this.lanes[window.lane(entry)]!
+      const lane = this.lanes[window.target(entry).lane]!
       if (lane.holds(window, entry)) {
-        lane.skipped++
+        counters.resumeSkipped++
         window.setState(entry, STORED)
         released = true
       } else if (lane.fenced && lane.holesInFlight) {
@@ -164,14 +177,12 @@ export class Publisher {
     const { window } = this
     this.#now = now
     if (epoch !== this.#epoch || entry < window.low || window.state(entry) !== SENT) return
-    const lane = this.lanes[window.lane(entry)]!
     const predicted = window.sequence(entry)
     window.setState(entry, STORED)
     this.inFlight--
     this.#fruitless = 0
-    if (duplicate) lane.duplicates++
-    else lane.published++
-    this.#options.onStored(now - window.sentAt(entry), window.commitMs(entry))
+    if (duplicate) this.#options.counters.duplicates++
+    this.#options.onStored(entry, duplicate, now)
     if (!Number.isNaN(predicted) && (duplicate || predicted !== sequence)) this.#resume('unexpected', '')
     if (entry === window.low) this.#advance()
     if (this.state === 'settling') this.#settled()
@@ -184,7 +195,7 @@ export class Publisher {
     if (epoch !== this.#epoch || entry < window.low || window.state(entry) !== SENT) return
     window.setState(entry, QUEUED)
     this.inFlight--
-    const refusal = refusalOf(code, description, this.lanes[window.lane(entry)]!.stream)
+    const refusal = refusalOf(code, description, this.lanes[window.target(entry).lane]!.stream)
     if (typeof refusal === 'string') this.#resume(refusal, description)
     else this.fail(refusal)
     if (this.state === 'settling') this.#settled()
@@ -237,6 +248,8 @@ export class Publisher {
     const fenced = lane.fenced
     const header = composeHeader(window.head(entry), fenced ? lane.lastSequence : null)
     if (!fenced) lane.holesInFlight = true
+    if (entry < this.#everSent) this.#options.counters.eventsRetried++
+    else this.#everSent = entry + 1
     window.setSent(entry, fenced ? ++lane.lastSequence : Number.NaN, this.#now)
     this.inFlight++
     this.#link.publish(window.subject(entry), header, window.payload(entry), this.#epoch, entry)
@@ -267,7 +280,7 @@ export class Publisher {
 
   #count(reason: Reason): void {
     this.reason = reason
-    this.resumes.set(reason, (this.resumes.get(reason) ?? 0) + 1)
+    this.#options.onResume(reason)
   }
 
   #settled(): void {

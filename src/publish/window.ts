@@ -17,6 +17,16 @@ export const STORED = 2
 
 const EMPTY = new Uint8Array(0)
 
+/** Where a message goes, the same object for all messages of a route. */
+export interface Target {
+  /** Index of the stream's lane. */
+  readonly lane: number
+  /** Which message of its event this is within the stream, from 0. */
+  readonly part: number
+}
+
+const NOWHERE: Target = { lane: 0, part: 0 }
+
 export class Window {
   /** The oldest entry that is not done. */
   low = 0
@@ -26,13 +36,13 @@ export class Window {
   bytes = 0
   #mask: number
   #state: Uint8Array
-  #lane: Uint16Array
+  #target: Target[]
   #ordinal: Float64Array
-  #part: Uint16Array
   #commitLsn: BigUint64Array
   #sequence: Float64Array
   #sentAt: Float64Array
   #commitMs: Float64Array
+  #offeredAt: Float64Array
   #subject: string[]
   #head: Uint8Array[]
   #payload: Uint8Array[]
@@ -42,13 +52,13 @@ export class Window {
     const size = 2 ** Math.ceil(Math.log2(Math.max(16, capacity)))
     this.#mask = size - 1
     this.#state = new Uint8Array(size)
-    this.#lane = new Uint16Array(size)
+    this.#target = new Array(size).fill(NOWHERE)
     this.#ordinal = new Float64Array(size)
-    this.#part = new Uint16Array(size)
     this.#commitLsn = new BigUint64Array(size)
     this.#sequence = new Float64Array(size)
     this.#sentAt = new Float64Array(size)
     this.#commitMs = new Float64Array(size)
+    this.#offeredAt = new Float64Array(size)
     this.#subject = new Array(size).fill('')
     this.#head = new Array(size).fill(EMPTY)
     this.#payload = new Array(size).fill(EMPTY)
@@ -60,24 +70,24 @@ export class Window {
 
   /** `commitMs`: commit time in milliseconds since 1970, NaN where it is not known. */
   push(
-    lane: number,
+    target: Target,
     subject: string,
     head: Uint8Array,
     payload: Uint8Array,
     commitLsn: Lsn,
     ordinal: number,
-    part: number,
     commitMs: number,
+    offeredAt: number,
   ): number {
     if (this.size > this.#mask) this.#grow()
     const entry = this.high++
     const i = entry & this.#mask
     this.#state[i] = QUEUED
-    this.#lane[i] = lane
+    this.#target[i] = target
     this.#ordinal[i] = ordinal
-    this.#part[i] = part
     this.#commitLsn[i] = commitLsn
     this.#commitMs[i] = commitMs
+    this.#offeredAt[i] = offeredAt
     this.#subject[i] = subject
     this.#head[i] = head
     this.#payload[i] = payload
@@ -93,8 +103,8 @@ export class Window {
     this.#state[entry & this.#mask] = state
   }
 
-  lane(entry: number): number {
-    return this.#lane[entry & this.#mask]!
+  target(entry: number): Target {
+    return this.#target[entry & this.#mask]!
   }
 
   subject(entry: number): string {
@@ -118,12 +128,12 @@ export class Window {
     return this.#ordinal[entry & this.#mask]!
   }
 
-  part(entry: number): number {
-    return this.#part[entry & this.#mask]!
-  }
-
   commitMs(entry: number): number {
     return this.#commitMs[entry & this.#mask]!
+  }
+
+  offeredAt(entry: number): number {
+    return this.#offeredAt[entry & this.#mask]!
   }
 
   /** Stream sequence the entry was predicted to get when it was sent; NaN when it was sent unfenced. */
@@ -163,27 +173,27 @@ export class Window {
     for (let entry = this.low; entry < this.high; entry++) {
       const i = entry & this.#mask
       bigger.push(
-        this.#lane[i]!,
+        this.#target[i]!,
         this.#subject[i]!,
         this.#head[i]!,
         this.#payload[i]!,
         this.#commitLsn[i]! as Lsn,
         this.#ordinal[i]!,
-        this.#part[i]!,
         this.#commitMs[i]!,
+        this.#offeredAt[i]!,
       )
       bigger.setSent(entry, this.#sequence[i]!, this.#sentAt[i]!)
       bigger.setState(entry, this.#state[i]!)
     }
     this.#mask = bigger.#mask
     this.#state = bigger.#state
-    this.#lane = bigger.#lane
+    this.#target = bigger.#target
     this.#ordinal = bigger.#ordinal
-    this.#part = bigger.#part
     this.#commitLsn = bigger.#commitLsn
     this.#sequence = bigger.#sequence
     this.#sentAt = bigger.#sentAt
     this.#commitMs = bigger.#commitMs
+    this.#offeredAt = bigger.#offeredAt
     this.#subject = bigger.#subject
     this.#head = bigger.#head
     this.#payload = bigger.#payload

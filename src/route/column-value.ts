@@ -1,6 +1,6 @@
 /**
- * The value of one column in an event, for subjects and partitions: from the row after the change, else from the row
- * before it. Values stay bytes of PostgreSQL's text until somebody needs them as a string.
+ * The value of one column in an event, for subjects and partitions: from the row after the change, else from
+ * the row before it. Values stay bytes of PostgreSQL's text until somebody needs them as a string.
  */
 import { type Event, type Row, TEXT, UNCHANGED } from '../event/event.ts'
 

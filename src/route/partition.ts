@@ -1,8 +1,9 @@
 /**
- * The partition of an event: FNV-1a (32 bits) over the UTF-8 bytes of its key column, modulo the count; the same
- * numbers as nats-server's own `partition()` mapping gives. Equal keys share a partition, and so keep their order for
- * a consumer that reads only that one. Where the table lacks the key column, the row's own key takes its place, so
- * that at least the changes of one row stay in order. No value: partition 0. Vectors: docs/routing.md.
+ * The partition of an event: FNV-1a (32 bits) over the UTF-8 bytes of its key column, modulo the count; the
+ * same numbers as nats-server's own `partition()` mapping gives. Equal keys share a partition, and so keep
+ * their order for a consumer that reads only that one. Where the table lacks the key column, the row's own
+ * key takes its place, so that at least the changes of one row stay in order. No value: partition 0. Vectors:
+ * docs/routing.md.
  */
 import type { Event, Relation } from '../event/event.ts'
 import { FNV_START, fnv1a32 } from '../event/fnv1a.ts'
@@ -53,7 +54,7 @@ export function partitionCaveat(relation: Relation, partitions: Partitions): str
   }
   if (column.key || relation.replicaIdentity === 'full') return null
   return (
-    `${partitions.key} is not part of the replica identity of ${name}: a DELETE does not carry it and goes to ` +
-    'partition 0; ALTER TABLE ... REPLICA IDENTITY FULL (or an index that has it) changes that'
+    `${partitions.key} is not part of the replica identity of ${name}: a DELETE does not carry it and ` +
+    'goes to partition 0; ALTER TABLE ... REPLICA IDENTITY FULL (or an index that has it) changes that'
   )
 }

@@ -1,6 +1,6 @@
 /**
- * A route: where one event goes and in which form, compiled per table and operation. All that is known beforehand is
- * text already when events arrive; in the usual case the whole subject is one constant string.
+ * A route: where one event goes and in which form, compiled per table and operation. All that is known
+ * beforehand is text already when events arrive; in the usual case the whole subject is one constant string.
  */
 import type { MessageFormat } from '../config/config.ts'
 import type { Event, Operation, Relation } from '../event/event.ts'
@@ -25,7 +25,10 @@ export interface Route {
   readonly entity: string
 }
 
-/** What is known when a route is compiled. `relation` is null for logical messages and where only filters matter. */
+/**
+ * What is known when a route is compiled. `relation` is null for logical messages and where only filters
+ * matter.
+ */
 export interface RouteContext {
   readonly prefix: string
   readonly partitions: Partitions
@@ -34,7 +37,10 @@ export interface RouteContext {
   readonly relation: Relation | null
 }
 
-/** Text, or what makes text of an event. `template` is its spelling, for names that must not change with values. */
+/**
+ * Text, or what makes text of an event. `template` is its spelling, for names that must not change with
+ * values.
+ */
 type Piece = string | { readonly template: string; of(event: Event): string }
 
 /** The routes of one table and operation: duplicates merged, each with a filter's index and its suffix. */

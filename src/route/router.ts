@@ -1,7 +1,8 @@
 /**
- * Rules -> (event) => routes, compiled: per table and operation there is a prepared list, so that an event costs the
- * same with one rule or a thousand. Without rules everything goes to `{prefix}.{Entity}.{OPERATION}`; with rules, what
- * no rule matches is not published. Pure: it knows no client. The semantics in sentences: docs/routing.md.
+ * Rules -> (event) => routes, compiled: per table and operation there is a prepared list, so that an event
+ * costs the same with one rule or a thousand. Without rules everything goes to
+ * `{prefix}.{Entity}.{OPERATION}`; with rules, what no rule matches is not published. Pure: it knows no
+ * client. The semantics in sentences: docs/routing.md.
  */
 import type { MessageFormat, Rule } from '../config/config.ts'
 import { ConfigurationError } from '../errors.ts'
@@ -85,7 +86,7 @@ export class Router {
       routes = compileRoutes(this.#targets.ofMessage(prefix), this.#messageContext(prefix), filter =>
         this.#indexOf(filter),
       )
-      // Without rules anybody may choose a prefix: one filter stands for them all, and the stream's plan has it.
+      // Without rules anybody may choose a prefix: one filter, which the stream's plan has, stands for all.
       if (this.#targets.everything) {
         const filter = this.#anyMessage()
         routes = routes.map(route => ({ ...route, filter, index: this.#indexOf(filter) }))
@@ -137,7 +138,7 @@ export class Router {
     )
     throw new ConfigurationError(list.join('; '), {
       code: 'entity_clash',
-      remedy: `Give one of them a rule of its own name: [[observers]] table = "${[...clashes[0]![1]][1]}", entity = "...".`,
+      remedy: `Name one differently: [[observers]] table = "${[...clashes[0]![1]][1]}", entity = "...".`,
     })
   }
 

@@ -1,6 +1,6 @@
 /**
- * Which rules apply to a table or to a logical message, and what each asks for. Rules are sorted into maps once, so
- * that looking a table up costs the same whether there are two rules or two thousand.
+ * Which rules apply to a table or to a logical message, and what each asks for. Rules are sorted into maps
+ * once, so that looking a table up costs the same whether there are two rules or two thousand.
  */
 import type { MessageFormat, Rule, RuleOperation } from '../config/config.ts'
 import { ConfigurationError } from '../errors.ts'
@@ -42,7 +42,7 @@ interface CompiledRule {
 export function compileTargets(rules: readonly Rule[], defaultFormat: MessageFormat): Targets {
   const byTable = new Map<string, CompiledRule[]>()
   const byPrefix = new Map<string, CompiledRule[]>()
-  // A rule with neither table nor channel belongs to the worker: it consumes what is routed and routes nothing.
+  // A rule with neither table nor channel is the worker's: it consumes what is routed and routes nothing.
   const routing = rules.filter(rule => rule.table !== null || rule.channel !== null)
   routing.forEach((rule, order) => {
     const compiled = compileRule(rule, order, defaultFormat)

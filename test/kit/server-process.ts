@@ -47,6 +47,13 @@ export interface Command {
   readonly runAs?: { readonly uid?: number; readonly gid?: number }
 }
 
+/** What runs now. A test file that ends with servers running has failed, whatever its tests say. */
+const running = new Set<ServerProcess>()
+process.on('exit', () => {
+  for (const server of running) process.stderr.write(`left running: ${server.program} ${server.pid}\n`)
+  if (running.size > 0) process.exitCode ||= 1
+})
+
 /** The running program. A test that forgets to stop it does not hang: the watchdog ends it. */
 export class ServerProcess {
   readonly #command: Command
@@ -63,8 +70,8 @@ export class ServerProcess {
     return this.#child.pid
   }
 
-  get running(): boolean {
-    return this.#child !== undefined
+  get program(): string {
+    return this.#command.program
   }
 
   /** Resolves when `ready` does; rejects with the end of the log when the program ends before, or after 30 s. */
@@ -76,13 +83,9 @@ export class ServerProcess {
     closeSync(log)
     child.unref()
     this.#child = child
-    child.once('exit', () => {
-      this.#watchdog.guard(undefined)
-      if (this.#child === child) this.#child = undefined
-    })
-    child.once('error', () => {
-      this.#child = undefined
-    })
+    running.add(this)
+    child.once('exit', () => this.#ended(child))
+    child.once('error', () => this.#ended(child))
     this.#watchdog.guard(child.pid)
     const deadline = Date.now() + 30_000
     while (!(await ready())) {
@@ -104,7 +107,14 @@ export class ServerProcess {
     child.kill('SIGCONT')
     child.kill(signal)
     await gone
+    this.#ended(child)
+  }
+
+  #ended(child: ChildProcess): void {
+    if (this.#child !== child) return
     this.#child = undefined
+    running.delete(this)
+    this.#watchdog.guard(undefined)
   }
 
   signal(signal: NodeJS.Signals): void {

@@ -195,7 +195,7 @@ function importsOf(file: SourceFile): { line: number; target: string }[] {
 }
 
 const HEADER =
-  /^\s*(export |default |public |private |static |override |async |get |set |\* ?)*[\w$#[\].]+(<.*>)?\(.*\).*\{$/
+  /^\s*(export |default |public |private |static |override |async |get |set |\* ?)*[\w$#[\].]+(<.*>)?\(.*\)(: .+)? \{$/
 const CONTROL = /^\s*(\}\s*)?(else\s+)?(if|for|while|switch|catch|with|do|try)\b/
 
 /**

@@ -94,8 +94,8 @@ test('an observation falls into the bucket of its upper bound', () => {
   const odd = new Latency()
   for (const seconds of [-1, 0, Number.NaN, Number.POSITIVE_INFINITY]) odd.observe(seconds)
   assert.equal(odd.counts[0], 2)
-  assert.equal(odd.counts.at(-1), 1)
-  assert.equal(odd.count, 3)
+  assert.equal(odd.sum, 0)
+  assert.equal(odd.count, 2)
 })
 
 test('a histogram is cumulative and ends with +Inf', async () => {

@@ -5,6 +5,7 @@
  * https://www.postgresql.org/docs/current/protocol-logicalrep-message-formats.html
  */
 import { FatalError } from '../../errors.ts'
+import { builtinType } from '../../event/builtin-types.ts'
 import type { Column, Event, Relation, ReplicaIdentity, Row } from '../../event/event.ts'
 import { NULL, TEXT, UNCHANGED } from '../../event/event.ts'
 import type { ValueType } from '../../event/value-type.ts'
@@ -12,10 +13,9 @@ import type { Lsn } from '../../lsn.ts'
 import { NO_LSN } from '../../lsn.ts'
 import type { Sink } from '../source.ts'
 
-/** Types by OID. `undefined`: not known yet, must be loaded. */
+/** Types that are not built in, by OID. `undefined`: not loaded, or not to be found. */
 export interface Types {
   get(oid: number): ValueType | undefined
-  isBuiltin(oid: number): boolean
 }
 
 /** Most columns a table can have (MaxHeapAttributeNumber). */
@@ -237,8 +237,9 @@ export class PgoutputDecoder {
       const name = this.#cstring()
       const typeOid = this.#u32()
       this.#u32()
-      if (!this.#types.isBuiltin(typeOid)) own.push(typeOid)
-      columns.push({ name, key, type: this.#types.get(typeOid) ?? { kind: 'string' } })
+      const builtin = builtinType(typeOid)
+      if (builtin === undefined) own.push(typeOid)
+      columns.push({ name, key, type: builtin ?? this.#types.get(typeOid) ?? { kind: 'string' } })
     }
     if (own.length > 0 && !typesAreFresh) return own
     this.#relations.set(oid, { oid, schema, table, replicaIdentity, columns })

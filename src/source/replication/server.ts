@@ -108,8 +108,9 @@ export async function inspectServer(client: Client): Promise<ServerFacts> {
 /** `client` is a replication session. The identifier is unsigned, as in the names of backups and messages. */
 export async function identifySystem(client: Client): Promise<SystemIdentity> {
   try {
-    const { rows } = await client.query<{ systemid: string; timeline: number }>('IDENTIFY_SYSTEM')
-    return { systemId: BigInt(rows[0]!.systemid), timeline: rows[0]!.timeline }
+    const { rows } = await client.query<{ systemid: string; timeline: number | string }>('IDENTIFY_SYSTEM')
+    // int8 from PostgreSQL 16 on, which the driver gives as text.
+    return { systemId: BigInt(rows[0]!.systemid), timeline: Number(rows[0]!.timeline) }
   } catch (error) {
     throw classifyPostgresError(error, { replication: true })
   }

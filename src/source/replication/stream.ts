@@ -26,7 +26,6 @@ export interface ReplicationOptions {
   /** Longest time between two status updates, milliseconds; keep it well below `wal_sender_timeout`. */
   readonly statusIntervalMs: number
   readonly onStreaming: () => void
-  readonly onNotice: (message: string) => void
 }
 
 /** A confirmation is sent this long after it was made, so that a busy stream sends few. */
@@ -67,7 +66,7 @@ export class ReplicationStream implements Source, Submittable {
   }
 
   async run(sink: Sink, signal: AbortSignal): Promise<void> {
-    const { client, statusIntervalMs, onStreaming, onNotice } = this.#options
+    const { client, statusIntervalMs, onStreaming } = this.#options
     this.#sink = sink
     const timer = setInterval(() => this.#sendStatus(), statusIntervalMs)
     const settled = new Promise<void>((resolve, reject) => {
@@ -76,7 +75,6 @@ export class ReplicationStream implements Source, Submittable {
     client.on('error', error => this.#fail(error))
     client.on('end', () => this.#fail(connectionEnded()))
     client.on('notice', notice => {
-      onNotice(notice.message ?? '')
       // 42704: the publication is missing. PostgreSQL 18 only warns and skips rows for good, so it is an error here.
       if (notice.code === '42704') this.#fail(notice)
     })

@@ -3,6 +3,7 @@
  * letter, as in the router: `schema.table` anywhere, `table` where the role's search_path sees it. All that is wrong
  * with any of them is said at once.
  */
+import { edits } from '../../config/closest.ts'
 import type { Origin, RuleOperation } from '../../config/config.ts'
 
 /** What publication.ts reads of pg_class: every table-like relation outside the system schemas. */
@@ -80,17 +81,18 @@ export function publishableTables(relations: readonly RelationFacts[]): FoundTab
 /** Close by edit distance, or the same name in a schema that the search_path does not see. Best first. */
 export function closeNames(name: string, relations: readonly RelationFacts[]): string[] {
   const bare = name.slice(name.lastIndexOf('.') + 1).toLowerCase()
+  const tooFar = Math.max(2, Math.floor(bare.length / 3)) + 1
   return relations
     .filter(({ root, oid }) => root === oid)
     .map(({ schema, table, visible }) => {
       const text = visible && !name.includes('.') ? table : `${schema}.${table}`
       const distance = Math.min(
-        editDistance(bare, table.toLowerCase()),
-        editDistance(name.toLowerCase(), text.toLowerCase()),
+        edits(bare, table.toLowerCase(), tooFar),
+        edits(name.toLowerCase(), text.toLowerCase(), tooFar),
       )
       return { text, distance: table.toLowerCase() === `tb_${bare}` ? 1 : distance }
     })
-    .filter(({ distance }) => distance <= Math.max(2, Math.floor(bare.length / 3)))
+    .filter(({ distance }) => distance < tooFar)
     .sort((a, b) => a.distance - b.distance || (a.text < b.text ? -1 : 1))
     .slice(0, CLOSE_NAMES)
     .map(({ text }) => text)
@@ -164,18 +166,4 @@ function partitionsTwice(found: readonly FoundTable[]): TableProblem[] {
 
 function at({ origin }: WantedTable): string {
   return origin === undefined ? '' : `${origin.file}:${origin.line}: `
-}
-
-/** Levenshtein; two rows. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i)
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i]
-    for (let j = 1; j <= b.length; j++) {
-      const change = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)
-      next.push(Math.min(change, row[j]! + 1, next[j - 1]! + 1))
-    }
-    row = next
-  }
-  return row[b.length]!
 }

@@ -1,0 +1,176 @@
+/**
+ * One run of the bridge: connect, check, prepare, stream. Everything is acquired here, from nothing, and released at
+ * the end. A failure anywhere ends the run, and the next one resumes from the confirmed position.
+ */
+import type { Client } from 'pg'
+import { ByteWriter } from '../event/bytes.ts'
+import { MessageId, systemBase36 } from '../event/message-id.ts'
+import { Releases } from '../lifecycle/releases.ts'
+import { Pipeline } from '../pipeline.ts'
+import { connectReplication, connectSql } from '../postgres.ts'
+import { JetStreamLink } from '../publish/jetstream-link.ts'
+import { createRouter, type Router } from '../route/router.ts'
+import { type EnsuredPublication, ensurePublication } from '../source/replication/publication.ts'
+import { checkServer, identifySystem, inspectServer, serverError } from '../source/replication/server.ts'
+import { explainSlotFailure, readSlot } from '../source/replication/slot.ts'
+import { ReplicationStream } from '../source/replication/stream.ts'
+import { TypeCatalog } from '../source/replication/type-catalog.ts'
+import { APPLICATION_NAME, type Context, HEARTBEAT_PREFIX } from './context.ts'
+import { Deliveries } from './deliveries.ts'
+import { drain } from './drain.ts'
+import { connectToNats } from './connect-nats.ts'
+import { ownSlot } from './own-slot.ts'
+import { createPublisher } from './publishing.ts'
+import { ruleStatus } from './rule-status.ts'
+import { prepareStreams } from './streams.ts'
+import { watchSlot } from './watch-slot.ts'
+
+/** Resolves after an orderly stop; rejects with what ended the run. `progressed`: changes flow again. */
+export async function runBridge(context: Context, signal: AbortSignal, progressed: () => void): Promise<void> {
+  const releases = new Releases()
+  try {
+    await run(context, signal, progressed, releases)
+  } catch (error) {
+    if (!signal.aborted) throw error
+  } finally {
+    context.board.ended()
+    await releases.run()
+  }
+}
+
+async function run(
+  context: Context,
+  signal: AbortSignal,
+  progressed: () => void,
+  releases: Releases,
+): Promise<void> {
+  const { config, board } = context
+  const connectOptions = { applicationName: APPLICATION_NAME, signal }
+  const failure = new AbortController()
+  const fail = (error: unknown): void => failure.abort(error)
+
+  const sql = await connectSql(config.database, connectOptions)
+  releases.push(() => sql.end())
+  const { publication, database } = await prepareDatabase(context, sql)
+  const router = prepareRouter(context, publication)
+  const nats = await connectToNats(context, signal, fail)
+  releases.push(() => nats.close())
+  const streams = await prepareStreams(context, nats, router.filters(publication.tables))
+  board.rules = ruleStatus(config, publication.tables, streams)
+  const slot = await ownSlot(context, sql, signal)
+
+  const client = await connectReplication(config.database, connectOptions)
+  releases.push(() => client.end())
+  const { systemId, timeline } = await identifySystem(client)
+  const identity = { system: systemBase36(systemId), timeline, slot: config.replication.slot_name }
+  const source = new ReplicationStream({
+    client,
+    types: new TypeCatalog(sql),
+    slotName: config.replication.slot_name,
+    publicationName: config.replication.publication_name,
+    startLsn: slot.confirmedFlush,
+    statusIntervalMs: await statusInterval(client, config.replication.status_interval_ms),
+    onStreaming: () => {
+      board.streaming()
+      progressed()
+    },
+  })
+  const link = new JetStreamLink(nats)
+  const publisher = createPublisher(context, {
+    streams: streams.all.map(({ name }) => name),
+    origin: { system: identity.system, slot: identity.slot, confirmed: slot.confirmedFlush, endOf: () => null },
+    link,
+    confirm: lsn => {
+      board.confirmed = lsn
+      source.confirm(lsn)
+    },
+    onRoom: () => pipeline.room(),
+    fail,
+  })
+  const parts = { out: new ByteWriter(), messageId: new MessageId(identity.system) }
+  const deliveries = new Deliveries({ context, nats, streams, identity, database, ...parts })
+  const pipeline = new Pipeline({
+    source,
+    router,
+    publisher,
+    ...parts,
+    prepare: (routes, event) => deliveries.prepare(routes, event),
+    oversize: (event, delivery, bytes, now) => deliveries.oversize(event, delivery, bytes, publisher, now),
+    heartbeatPrefix: HEARTBEAT_PREFIX,
+    counters: context.metrics.counters,
+  })
+  releases.push(link.attach(publisher))
+  releases.push(watchSlot(context, sql, fail))
+  board.publisher = publisher
+  publisher.connected(performance.now())
+  const stopped = new AbortController()
+  const streaming = pipeline.run(stopped.signal)
+  releases.push(async () => {
+    stopped.abort()
+    await streaming.catch(() => {})
+  })
+  try {
+    await Promise.race([streaming, rejected(failure.signal), drain(context, source, publisher, signal)])
+    stopped.abort()
+    await streaming
+  } catch (error) {
+    throw error instanceof Error ? await explainSlotFailure(sql, identity.slot, error) : error
+  }
+}
+
+async function prepareDatabase(
+  { config, board, log }: Context,
+  sql: Client,
+): Promise<{ publication: EnsuredPublication; database: string }> {
+  const { slot_name, publication_name } = config.replication
+  const server = await inspectServer(sql)
+  const problems = checkServer(server, { slotExists: (await readSlot(sql, slot_name)) !== null })
+  const error = serverError(problems)
+  if (error !== null) throw error
+  for (const { message, remedy } of problems) log.warn({ remedy }, message)
+  board.connection('postgres', 'connected', versionText(server.version))
+  const rules = config.rules.filter(rule => rule.table !== null)
+  const wanted = config.rules.some(rule => rule.table !== null || rule.channel !== null)
+    ? rules.map(rule => ({ ...rule, table: rule.table! }))
+    : 'all'
+  const publication = await ensurePublication(sql, { name: publication_name, slot: slot_name, wanted })
+  if (publication.action !== 'use') {
+    log.info({ publication: publication_name, tables: publication.tables.length }, publication.action === 'create' ? 'publication created' : 'publication changed to match the rules')
+  }
+  for (const warning of publication.warnings) log.warn(warning)
+  board.tables = publication.tables.length
+  return { publication, database: server.database }
+}
+
+function prepareRouter({ config }: Context, publication: EnsuredPublication): Router {
+  const router = createRouter({
+    rules: config.rules,
+    prefix: config.stream.subject_prefix,
+    partitions: config.partitions,
+    defaultFormat: config.event.format,
+  })
+  router.checkEntities(publication.tables)
+  return router
+}
+
+/** Two updates at least within `wal_sender_timeout`, whatever is configured. */
+async function statusInterval(client: Client, configuredMs: number): Promise<number> {
+  const { rows } = await client.query<{ setting: string }>(
+    "SELECT setting FROM pg_settings WHERE name = 'wal_sender_timeout'",
+  )
+  const timeoutMs = Number(rows[0]?.setting ?? 0)
+  return timeoutMs === 0 ? configuredMs : Math.max(100, Math.min(configuredMs, timeoutMs / 3))
+}
+
+/** 180004 -> 18.4 */
+function versionText(version: number): string {
+  return `${Math.trunc(version / 10_000)}.${version % 10_000}`
+}
+
+/** Rejects with the signal's reason when it aborts; never resolves. */
+function rejected(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+    if (signal.aborted) reject(signal.reason)
+  })
+}

@@ -1,0 +1,48 @@
+/** NATS for one run: connected, its changes of state on the board and in the log, its publisher told of them. */
+import type { NatsConnection } from '@nats-io/transport-node'
+import { RetryableError } from '../errors.ts'
+import { connectNats, type NatsStatus } from '../nats.ts'
+import { APPLICATION_NAME, type Context } from './context.ts'
+
+/** `fail`: the connection is closed for good. */
+export async function connectToNats(
+  { config, board, log }: Context,
+  signal: AbortSignal,
+  fail: (error: unknown) => void,
+): Promise<NatsConnection> {
+  const onStatus = (status: NatsStatus): void => {
+    switch (status.kind) {
+      case 'disconnected':
+        board.connection('nats', 'disconnected')
+        board.publisher?.disconnected(performance.now())
+        log.warn({ server: status.server }, 'NATS disconnected; publishing stops, the client reconnects')
+        return
+      case 'reconnected':
+        board.connection('nats', 'connected')
+        board.reconnected('nats')
+        board.publisher?.connected(performance.now())
+        log.info({ server: status.server }, 'NATS reconnected')
+        return
+      case 'lame-duck':
+        log.info({ server: status.server }, 'the NATS server is about to shut down; the client moves to another')
+        return
+      case 'error':
+        board.failed(status.error)
+        log.error({ err: status.error }, 'NATS refuses')
+        return
+      case 'closed':
+        fail(
+          new RetryableError('the connection to NATS was closed', {
+            code: 'NATS_CLOSED',
+            remedy: 'The daemon connects again.',
+          }),
+        )
+        return
+      default:
+        status satisfies never
+    }
+  }
+  const nats = await connectNats(config.nats, { name: APPLICATION_NAME, signal, onStatus })
+  board.connection('nats', 'connected', nats.info?.version)
+  return nats
+}

@@ -1,0 +1,88 @@
+/**
+ * The composition root: Config -> services. Two of them: the bridge, which runs again and again until it is told to
+ * stop, and the HTTP server, which answers all the while. When one ends, so does the daemon.
+ */
+import type { Config } from '../config/config.ts'
+import { redactUrl } from '../config/redact.ts'
+import { messageOf } from '../errors.ts'
+import { createHttpServer } from '../http/server.ts'
+import { backoff } from '../lifecycle/retry.ts'
+import type { Service } from '../lifecycle/service.ts'
+import { supervise } from '../lifecycle/supervise.ts'
+import type { Logger } from '../log.ts'
+import { createMetrics } from '../metrics.ts'
+import { Board } from './board.ts'
+import { runBridge } from './bridge.ts'
+import type { Context } from './context.ts'
+
+export interface DaemonOptions {
+  readonly config: Config
+  readonly log: Logger
+  readonly version: string
+}
+
+const FIRST_DELAY_MS = 200
+const LONGEST_DELAY_MS = 10_000
+const TURN_MS = 1000
+
+/** Resolves after an orderly stop; rejects with the error that ended the daemon. */
+export async function runDaemon({ config, log, version }: DaemonOptions, signal: AbortSignal): Promise<void> {
+  const metrics = createMetrics({ version })
+  const board = new Board(config, version, metrics, {
+    postgres: redactUrl(config.database.url),
+    nats: config.nats.servers.map(redactUrl).join(','),
+  })
+  const context: Context = { config, log, metrics, board, version }
+  log.info({ version, slot: config.replication.slot_name, prefix: config.stream.subject_prefix }, 'starting')
+  const turning = setInterval(() => board.turned(), TURN_MS)
+  try {
+    await runAll([httpService(context), bridgeService(context)], signal)
+    log.info('stopped')
+  } finally {
+    clearInterval(turning)
+  }
+}
+
+function bridgeService(context: Context): Service {
+  const { board, log } = context
+  return {
+    name: 'bridge',
+    run: signal =>
+      supervise(
+        {
+          run: (stop, progressed) => runBridge(context, stop, progressed),
+          backoff: backoff({ baseMs: FIRST_DELAY_MS, maxMs: LONGEST_DELAY_MS, random: Math.random }),
+          onRestart: (error, delayMs) => {
+            board.state = 'reconnecting'
+            board.failed(error)
+            if (board.wasStreaming()) board.reconnected('postgres')
+            log.error({ err: error, retry_in_ms: delayMs }, messageOf(error))
+          },
+        },
+        signal,
+      ),
+  }
+}
+
+function httpService({ config, metrics, board, log }: Context): Service {
+  return createHttpServer({
+    ...config.http,
+    metrics,
+    status: () => board.status(),
+    onListening: ({ address, port }) => log.info({ address, port }, `metrics and status on port ${port}`),
+    onError: error => log.error({ err: error }, 'a request could not be answered'),
+  })
+}
+
+/** Runs them side by side; the first that settles stops the others. */
+async function runAll(services: readonly Service[], signal: AbortSignal): Promise<void> {
+  const stop = new AbortController()
+  const abort = (): void => stop.abort()
+  signal.addEventListener('abort', abort, { once: true })
+  if (signal.aborted) abort()
+  const runs = services.map(service => service.run(stop.signal).finally(abort))
+  const results = await Promise.allSettled(runs)
+  signal.removeEventListener('abort', abort)
+  const failed = results.find(result => result.status === 'rejected')
+  if (failed !== undefined) throw failed.reason
+}

@@ -1,0 +1,29 @@
+/** The slot, ours alone: made or found, and waited for as a standby while another daemon streams from it. */
+import type { Client } from 'pg'
+import { ensureSlot, type ReadySlot, waitForSlot } from '../source/replication/slot.ts'
+import type { Context } from './context.ts'
+
+/** Rejects with the signal's reason when it aborts. */
+export async function ownSlot(context: Context, sql: Client, signal: AbortSignal): Promise<ReadySlot> {
+  const { config, log, board } = context
+  const name = config.replication.slot_name
+  for (;;) {
+    const slot = await ensureSlot(sql, name)
+    if (slot.state === 'ready') {
+      if (slot.created) log.info({ slot: name }, 'replication slot created; changes are published from now on')
+      board.confirmed = slot.confirmedFlush
+      return slot
+    }
+    board.state = 'standby'
+    await waitForSlot(sql, name, {
+      signal,
+      onHolder: ({ pid, application, clientAddress }) => {
+        log.info(
+          { slot: name, pid, application, client: clientAddress },
+          'another session streams from the slot; standing by to take over',
+        )
+      },
+    })
+    signal.throwIfAborted()
+  }
+}

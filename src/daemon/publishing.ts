@@ -1,0 +1,91 @@
+/** The publisher of a run, with its changes of state in the log and its figures in the metrics. */
+import type { Delivery } from '../pipeline.ts'
+import { Publisher, type PublisherOptions, type Reason, type State } from '../publish/publisher.ts'
+import type { Link } from '../publish/publisher.ts'
+import type { Origin } from '../publish/tail-walk.ts'
+import type { Context } from './context.ts'
+
+type Parts = Pick<PublisherOptions, 'streams' | 'confirm' | 'onRoom'> & {
+  readonly origin: Origin
+  readonly link: Link
+  readonly fail: (error: unknown) => void
+}
+
+/** A resume that takes longer than this is told, and so is its end; shorter ones are counted only. */
+const QUIET_RESUME_MS = 1000
+
+export function createPublisher(context: Context, { origin, link, fail, ...parts }: Parts): Publisher {
+  const { publish } = context.config
+  const { counters, latencies } = context.metrics
+  const publisher: Publisher = new Publisher(
+    {
+      ...parts,
+      maxMessages: publish.max_in_flight_messages,
+      maxBytes: publish.max_in_flight_bytes,
+      ackTimeoutMs: publish.ack_timeout_ms,
+      counters,
+      random: Math.random,
+      onResume: reason => context.board.resumed(reason),
+      onState: stateLog(context, () => publisher.detail),
+      onFailure: fail,
+      onShared: lane => {
+        context.log.warn(
+          { stream: lane.stream },
+          'others publish to this stream all the time: going on without the fence, so that the order of what is ' +
+            'sent again is not kept there; give the daemon a stream of its own to keep it',
+        )
+      },
+      onStored: (entry, duplicate, now) => {
+        const { window } = publisher
+        const delivery = window.target(entry) as Delivery
+        latencies.publishAck.observe((now - window.sentAt(entry)) / 1000)
+        if (duplicate) return
+        delivery.published.count++
+        if (delivery.index === 0) counters.eventsProcessed++
+        counters.publishedBytes += window.payload(entry).length
+        latencies.processing.observe((now - window.offeredAt(entry)) / 1000)
+        latencies.commitToAck.observe((performance.timeOrigin + now - window.commitMs(entry)) / 1000)
+      },
+    },
+    origin,
+    link,
+  )
+  return publisher
+}
+
+/** One line when publishing stands still for a while, and one when it goes on. */
+function stateLog(
+  { log, board }: Context,
+  detail: () => string,
+): (state: State, reason: Reason | null) => void {
+  let timer: NodeJS.Timeout | null = null
+  let since = 0
+  let told = false
+  return (state, reason) => {
+    if (state === 'open' || state === 'failed' || state === 'down') {
+      if (timer !== null) clearTimeout(timer)
+      timer = null
+      if (state === 'open' && told) {
+        log.info({ after_ms: Math.round(performance.now() - since) }, 'publishing goes on')
+        told = false
+      }
+      return
+    }
+    if (timer !== null || told || reason === 'start') return
+    since = performance.now()
+    timer = setTimeout(() => {
+      told = true
+      board.failed(new Error(`publishing stands still: ${reason}${detail() === '' ? '' : ` (${detail()})`}`))
+      log.warn({ reason, detail: detail() }, `publishing stands still; ${REMEDIES[reason ?? 'refused'] ?? ''}`)
+    }, QUIET_RESUME_MS)
+    timer.unref()
+  }
+}
+
+const REMEDIES: Readonly<Partial<Record<Reason, string>>> = {
+  full: 'the stream or its server is full: raise max_bytes or max_msgs of the stream, or make room in it',
+  'no-responders': 'no stream answers for the subject: a leader is being elected, or the stream is gone',
+  timeout: 'JetStream does not answer: look at the servers of the stream',
+  fence: 'somebody else writes to the stream',
+  refused: 'JetStream refuses; the daemon keeps trying',
+}

@@ -1,0 +1,45 @@
+/** The streams of a run: planned from the routes, made to be there, and known by lane from then on. */
+import type { NatsConnection } from '@nats-io/transport-node'
+import { ConfigurationError } from '../errors.ts'
+import { type EnsuredStream, ensureStreams, listStreams } from '../publish/ensure-stream.ts'
+import { DEAD_LETTER_STREAM, planStreams } from '../publish/stream-plan.ts'
+import type { Context } from './context.ts'
+
+export interface Streams {
+  /** In the order of the publisher's lanes. */
+  readonly all: readonly EnsuredStream[]
+  /** The lane of the stream that stores a route's messages. `filter`: the route's subject as a filter. */
+  laneOf(filter: string): number
+  readonly deadLetterLane: number
+}
+
+export async function prepareStreams(
+  { config, log }: Context,
+  nats: NatsConnection,
+  filters: readonly string[],
+): Promise<Streams> {
+  const plan = planStreams(config, filters, await listStreams(nats))
+  if ('problems' in plan) {
+    throw new ConfigurationError(plan.problems.map(({ message }) => message).join('; '), {
+      code: 'STREAM_PLAN',
+      remedy: plan.problems.map(({ remedy }) => remedy).join(' '),
+    })
+  }
+  const all = await ensureStreams(nats, plan.streams, { create: config.stream.create })
+  for (const { name, created, added, subjects, notes } of all) {
+    if (created) log.info({ stream: name, subjects }, 'stream created')
+    if (added.length > 0) log.info({ stream: name, added }, 'subjects added to the stream')
+    for (const note of notes) log.warn({ stream: name }, note)
+  }
+  const lanes = new Map(all.map(({ name }, lane) => [name, lane]))
+  return {
+    all,
+    laneOf: filter => lanes.get(plan.ownerOf.get(filter) ?? '') ?? unplanned(filter),
+    deadLetterLane: lanes.get(DEAD_LETTER_STREAM) ?? unplanned(DEAD_LETTER_STREAM),
+  }
+}
+
+/** Every filter was planned before the first event, so this is a bug and not a mistake of anybody's. */
+function unplanned(filter: string): never {
+  throw new Error(`no stream was planned for ${filter}`)
+}

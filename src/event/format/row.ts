@@ -1,0 +1,35 @@
+/**
+ * The bare row: the row after, on DELETE what is known of the row before, `null` on TRUNCATE, and of a logical message
+ * its content. Columns that PostgreSQL did not send are left out; there is no place here to name them.
+ */
+import type { ByteWriter } from '../bytes.ts'
+import { writeContent } from '../encode-content.ts'
+import { RowEncoder } from '../encode-row.ts'
+import type { Encoder, Format, FormatOptions } from '../encoder.ts'
+import type { Event, Relation } from '../event.ts'
+import type { MessageId } from '../message-id.ts'
+
+export function rowFormat(options: FormatOptions): Format {
+  return {
+    forRelation: relation => new BareRowEncoder(relation, options),
+    forMessage: () => ({ namesOmissions: false, encode: encodeContent }),
+  }
+}
+
+class BareRowEncoder implements Encoder {
+  readonly namesOmissions = false
+  readonly #rows: RowEncoder
+
+  constructor(relation: Relation, options: FormatOptions) {
+    this.#rows = new RowEncoder(relation, options.numbers)
+  }
+
+  encode(event: Event, _id: MessageId, out: ByteWriter): void {
+    if (event.operation === 'DELETE') this.#rows.writeRow(out, event.before, null, event.beforeIsKey)
+    else this.#rows.writeRow(out, event.after, event.beforeIsKey ? null : event.before, false)
+  }
+}
+
+function encodeContent(event: Event, _id: MessageId, out: ByteWriter): void {
+  writeContent(out, event.message!.content)
+}

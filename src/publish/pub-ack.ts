@@ -1,0 +1,99 @@
+/**
+ * JetStream's answer to a publish. There is one for every message, so the common shape
+ * `{"stream":"NAME","seq":N}`, perhaps with `"domain"` and `"duplicate"`, is read from its bytes; everything else goes
+ * through JSON.parse, with the same result. https://docs.nats.io/nats-concepts/jetstream/streams#publish-acks
+ */
+
+export type PubAck =
+  | { readonly kind: 'stored'; readonly seq: number; readonly duplicate: boolean }
+  /** `code` is JetStream's err_code; 0 when the answer makes no sense. */
+  | { readonly kind: 'refused'; readonly code: number; readonly description: string }
+
+const START = bytesOf('{"stream":"')
+const DOMAIN = bytesOf(',"domain":"')
+const SEQUENCE = bytesOf(',"seq":')
+const DUPLICATE = bytesOf(',"duplicate":')
+const TRUE = bytesOf('true')
+
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
+const SPACE = 0x20
+const ZERO = 0x30
+const NINE = 0x39
+const CLOSE = 0x7d
+/** So many digits are always below 2^53. */
+const SAFE_DIGITS = 15
+
+export function parsePubAck(data: Uint8Array): PubAck {
+  return parseCommon(data) ?? parseAny(data)
+}
+
+/** null: not of the common shape. */
+function parseCommon(data: Uint8Array): PubAck | null {
+  if (!startsWith(data, 0, START)) return null
+  let at = endOfString(data, START.length)
+  if (at > 0 && startsWith(data, at, DOMAIN)) at = endOfString(data, at + DOMAIN.length)
+  if (at < 0 || !startsWith(data, at, SEQUENCE)) return null
+  at += SEQUENCE.length
+  const first = at
+  let seq = 0
+  for (let digit = data[at]; digit !== undefined && digit >= ZERO && digit <= NINE; digit = data[++at]) {
+    seq = seq * 10 + digit - ZERO
+  }
+  const digits = at - first
+  if (digits === 0 || digits > SAFE_DIGITS || (digits > 1 && data[first] === ZERO)) return null
+  if (at === data.length - 1 && data[at] === CLOSE) return { kind: 'stored', seq, duplicate: false }
+  if (!startsWith(data, at, DUPLICATE)) return null
+  at += DUPLICATE.length
+  // The server writes a space here, and only here.
+  if (data[at] === SPACE) at++
+  if (!startsWith(data, at, TRUE)) return null
+  at += TRUE.length
+  return at === data.length - 1 && data[at] === CLOSE ? { kind: 'stored', seq, duplicate: true } : null
+}
+
+/** Index after the closing quote; -1 when the string has escapes, control characters or no end. */
+function endOfString(data: Uint8Array, start: number): number {
+  for (let at = start; at < data.length; at++) {
+    const byte = data[at]!
+    if (byte === QUOTE) return at + 1
+    if (byte === BACKSLASH || byte < SPACE) return -1
+  }
+  return -1
+}
+
+function startsWith(data: Uint8Array, at: number, text: Uint8Array): boolean {
+  if (data.length - at < text.length) return false
+  for (let i = 0; i < text.length; i++) if (data[at + i] !== text[i]) return false
+  return true
+}
+
+function parseAny(data: Uint8Array): PubAck {
+  const text = Buffer.from(data.buffer, data.byteOffset, data.length).toString('utf8')
+  let answer: unknown
+  try {
+    answer = JSON.parse(text)
+  } catch {
+    return unreadable(text)
+  }
+  if (typeof answer !== 'object' || answer === null) return unreadable(text)
+  const { error, seq, duplicate } = answer as Readonly<Record<string, unknown>>
+  if (typeof error === 'object' && error !== null) {
+    const { err_code, code, description } = error as Readonly<Record<string, unknown>>
+    const number = typeof err_code === 'number' ? err_code : code
+    return {
+      kind: 'refused',
+      code: typeof number === 'number' ? number : 0,
+      description: typeof description === 'string' ? description : '',
+    }
+  }
+  return typeof seq === 'number' ? { kind: 'stored', seq, duplicate: duplicate === true } : unreadable(text)
+}
+
+function unreadable(text: string): PubAck {
+  return { kind: 'refused', code: 0, description: `not a publish ack: ${text.slice(0, 200)}` }
+}
+
+function bytesOf(text: string): Uint8Array {
+  return Buffer.from(text, 'latin1')
+}

@@ -1,0 +1,146 @@
+/**
+ * Reads the end of a stream, for resume: its last sequence, the headers of its newest message, and, as far back as
+ * the reader wants, those of the messages before. Everything comes from the stream's leader or is checked against
+ * it, because a replica that lags would make messages look as if they had never been stored.
+ */
+import type { NatsConnection } from '@nats-io/transport-node'
+import { FatalError } from '../errors.ts'
+import { requestApi } from '../nats-api.ts'
+import type { StoredMessage } from './stored-message.ts'
+import type { StreamInfo } from './stream-config.ts'
+import { fetchMessage, fetchRange } from './tail-fetch.ts'
+import { scanRange } from './tail-scan.ts'
+
+export interface Tail {
+  /** Sequence of the last message that was ever stored; it need not be there any more. */
+  readonly lastSeq: number
+  readonly firstSeq: number
+  readonly messages: number
+  /** The newest message that is there; null: the stream is empty. */
+  readonly lastMessage: StoredMessage | null
+  /** As the server writes it; another value means another stream of the same name. */
+  readonly createdAt: string
+}
+
+export interface ReadBack {
+  /** Where to begin; the reading goes to lower sequences. */
+  readonly fromSeq: number
+  /** Is shown each message, newest first; true: enough. */
+  readonly until: (message: StoredMessage) => boolean
+  readonly signal?: AbortSignal
+}
+
+/** An answer later than this is as good as none: an election is under way, and the caller tries again. */
+export const TAIL_TIMEOUT_MS = 2_000
+/** Few messages are fetched singly; more of them by a consumer, in runs that grow. */
+const FETCH_RANGE = 16
+const FETCH_RANGE_ALWAYS = 256
+const FIRST_SCAN_RANGE = 256
+const SCAN_MESSAGES = 4_096
+
+/** Rejects with RetryableError; its code is STREAM_MISSING when there is no such stream. */
+export async function readTail(
+  nc: NatsConnection,
+  stream: string,
+  timeoutMs = TAIL_TIMEOUT_MS,
+): Promise<Tail> {
+  const { state, created } = await streamState(nc, stream, timeoutMs)
+  return {
+    lastSeq: state.last_seq,
+    firstSeq: state.first_seq,
+    messages: state.messages,
+    lastMessage: state.messages === 0 ? null : await newest(nc, stream, state.last_seq, timeoutMs),
+    createdAt: created,
+  }
+}
+
+/** Rejects with RetryableError; what was shown until then was there. */
+export async function readBack(
+  nc: NatsConnection,
+  stream: string,
+  { fromSeq, until, signal }: ReadBack,
+  timeoutMs = TAIL_TIMEOUT_MS,
+): Promise<void> {
+  const { state, config } = await streamState(nc, stream, timeoutMs)
+  const reader = new RangeReader(nc, stream, timeoutMs)
+  // A consumer would count as interest in the messages, or compete for them.
+  if (config.retention !== 'limits') reader.scanning = false
+  let high = Math.min(fromSeq, state.last_seq)
+  while (high >= state.first_seq && high > 0) {
+    signal?.throwIfAborted()
+    const low = Math.max(state.first_seq, 1, high - reader.range + 1)
+    const messages = await reader.read(low, high)
+    if (messages === null) continue
+    for (const message of messages.reverse()) if (until(message)) return
+    high = low - 1
+  }
+}
+
+/** Reads ranges of sequences, and learns how long the next one may be. */
+class RangeReader {
+  range = FETCH_RANGE
+  scanning = true
+  readonly #nc: NatsConnection
+  readonly #stream: string
+  readonly #timeoutMs: number
+
+  constructor(nc: NatsConnection, stream: string, timeoutMs: number) {
+    this.#nc = nc
+    this.#stream = stream
+    this.#timeoutMs = timeoutMs
+  }
+
+  /** In ascending order. null: the range holds too much at once, and the next one will be shorter. */
+  async read(low: number, high: number): Promise<StoredMessage[] | null> {
+    if (!this.scanning || this.range <= FETCH_RANGE) {
+      this.range = this.scanning ? FIRST_SCAN_RANGE : FETCH_RANGE_ALWAYS
+      return await fetchRange(this.#nc, this.#stream, low, high, this.#timeoutMs)
+    }
+    const messages = await this.#scan(low, high)
+    if (messages === 'refused') {
+      this.scanning = false
+      this.range = FETCH_RANGE_ALWAYS
+      return null
+    }
+    if (messages === 'too many') {
+      this.range = Math.max(SCAN_MESSAGES, Math.floor(this.range / 4))
+      return null
+    }
+    // Where most messages are gone, a run of sequences may be much longer than a run of messages.
+    const sparse = messages.length < this.range / 4
+    this.range = sparse ? this.range * 4 : Math.min(this.range * 2, SCAN_MESSAGES)
+    return messages
+  }
+
+  async #scan(low: number, high: number): Promise<StoredMessage[] | 'too many' | 'refused'> {
+    try {
+      return await scanRange(this.#nc, this.#stream, { low, high, most: SCAN_MESSAGES }, this.#timeoutMs)
+    } catch (error) {
+      // No permission, or a limit on consumers; each message alone can be had all the same.
+      if (error instanceof FatalError) return 'refused'
+      throw error
+    }
+  }
+}
+
+async function newest(
+  nc: NatsConnection,
+  stream: string,
+  lastSeq: number,
+  timeoutMs: number,
+): Promise<StoredMessage | null> {
+  const last = await fetchMessage(nc, stream, lastSeq, timeoutMs)
+  if (last !== null) return last
+  let found: StoredMessage | null = null
+  const until = (message: StoredMessage) => {
+    found = message
+    return true
+  }
+  await readBack(nc, stream, { fromSeq: lastSeq - 1, until }, timeoutMs)
+  return found
+}
+
+function streamState(nc: NatsConnection, stream: string, timeoutMs: number): Promise<StreamInfo> {
+  const context = `reading the tail of stream ${stream}`
+  return requestApi<StreamInfo>(nc, `STREAM.INFO.${stream}`, null, { context, timeoutMs })
+}

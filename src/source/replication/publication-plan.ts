@@ -1,0 +1,351 @@
+/**
+ * What must be done so that a publication publishes what the rules want. Pure: facts in, SQL out.
+ *
+ *     missing ----------------------> create, and mark it as kept by this daemon
+ *     kept by this daemon ----------> made equal to what is wanted
+ *     made by a person, own role ---> used; what is lacking is added, nothing is taken away
+ *     anybody else's ---------------> used if it is enough; else an error with the SQL for its owner
+ *
+ * A publication never takes in a table whose UPDATE or DELETE would begin to fail for the applications because of it.
+ */
+import { escapeIdentifier, escapeLiteral } from 'pg'
+import { ConfigurationError } from '../../errors.ts'
+import type { IdentityFacts, PublicationFacts, RoleFacts } from './publication-catalog.ts'
+import { keeperComment } from './publication-catalog.ts'
+import {
+  type FoundTable,
+  ROW_OPERATIONS,
+  type RelationFacts,
+  type RowOperation,
+  type TableProblem,
+} from './wanted-tables.ts'
+
+export interface PublicationRequest {
+  readonly name: string
+  /** The daemon's slot: who keeps the publication. */
+  readonly slot: string
+  readonly tables: readonly FoundTable[]
+  /** There are no rules: `tables` is all that can be published, and what can't safely be is left out. */
+  readonly everything: boolean
+  readonly role: RoleFacts
+  readonly publication: PublicationFacts | null
+  readonly identities: ReadonlyMap<number, IdentityFacts>
+  /** By OID, for names of tables that are in the publication already. */
+  readonly relations: ReadonlyMap<number, RelationFacts>
+}
+
+export interface PublicationPlan {
+  readonly action: 'use' | 'create' | 'alter'
+  /** One transaction. */
+  readonly sql: readonly string[]
+  readonly warnings: readonly string[]
+}
+
+interface Shape {
+  readonly tables: readonly RelationFacts[]
+  readonly operations: readonly RowOperation[]
+}
+
+/** Throws one ConfigurationError with all that is wrong. */
+export function planPublication(request: PublicationRequest): PublicationPlan {
+  const { publication, everything } = request
+  if (publication === null) return plan(request, 'create', wantedShape(request))
+  // Without rules, what somebody chose to publish is what is wanted.
+  if (everything && !isOurs(request, publication)) return { action: 'use', sql: [], warnings: [] }
+  const wanted = wantedShape(request)
+  const lacking = whatLacks(publication, wanted)
+  if (!isOurs(request, publication)) {
+    if (lacking === null) return use(request, publication, wanted)
+    if (!mayExtend(publication)) throw foreign(request, publication, lacking)
+    return plan(request, 'alter', union(request, publication, wanted))
+  }
+  return equal(request, publication, wanted)
+    ? use(request, publication, wanted)
+    : plan(request, 'alter', wanted)
+}
+
+export function qualifiedName({ schema, table }: { schema: string; table: string }): string {
+  return `${escapeIdentifier(schema)}.${escapeIdentifier(table)}`
+}
+
+/** Several problems as one error. */
+export function publicationError(
+  problems: readonly TableProblem[],
+  code: string,
+  hints: readonly string[] = [],
+): ConfigurationError {
+  return new ConfigurationError(problems.map(({ message }) => message).join('\n'), {
+    code,
+    remedy: [...new Set([...problems.map(({ remedy }) => remedy), ...hints])].join('\n'),
+  })
+}
+
+/** Kept by this daemon, or by one whose slot is gone; and nobody else put his hand to it. */
+function isOurs({ slot }: PublicationRequest, publication: PublicationFacts): boolean {
+  const { keeper, keeperAlive } = publication
+  return isPlain(publication) && keeper !== null && (keeper === slot || !keeperAlive)
+}
+
+/** Made by a person as the role that we are. */
+function mayExtend(publication: PublicationFacts): boolean {
+  return isPlain(publication) && publication.keeper === null
+}
+
+function isPlain({ own, allTables, wholeSchemas, shaped }: PublicationFacts): boolean {
+  return own && !allTables && !wholeSchemas && !shaped
+}
+
+function wantedShape({ tables, everything, identities }: PublicationRequest): Shape {
+  const wanted = new Set(tables.flatMap(({ operations }) => [...operations]))
+  const operations = ROW_OPERATIONS.filter(operation => wanted.has(operation))
+  const safe = everything
+    ? tables.filter(({ relation }) => lacksIdentity(identities, relation.oid) === null)
+    : tables
+  return { tables: safe.map(({ relation }) => relation), operations }
+}
+
+function union({ relations }: PublicationRequest, publication: PublicationFacts, wanted: Shape): Shape {
+  const known = new Set(wanted.tables.map(({ oid }) => oid))
+  const members = publication.members.filter(oid => !known.has(oid)).map(oid => relations.get(oid))
+  return {
+    tables: [...wanted.tables, ...members.filter(relation => relation !== undefined)],
+    operations: ROW_OPERATIONS.filter(
+      one => publication.operations.has(one) || wanted.operations.includes(one),
+    ),
+  }
+}
+
+interface Lacking {
+  readonly tables: readonly RelationFacts[]
+  readonly operations: boolean
+  readonly viaRoot: boolean
+}
+
+function whatLacks(publication: PublicationFacts, wanted: Shape): Lacking | null {
+  const published = new Set(publication.published)
+  const members = new Set(publication.members)
+  const viaRoot = !publication.viaRoot && wanted.tables.some(({ kind }) => kind === 'p')
+  // Without `publish_via_partition_root`, a partitioned table is published as its partitions.
+  const tables = wanted.tables.filter(
+    ({ oid, kind }) => !published.has(oid) && !(viaRoot && kind === 'p' && members.has(oid)),
+  )
+  const operations = wanted.operations.some(one => !publication.operations.has(one))
+  return tables.length > 0 || operations || viaRoot ? { tables, operations, viaRoot } : null
+}
+
+function equal({ role }: PublicationRequest, publication: PublicationFacts, wanted: Shape): boolean {
+  return (
+    same(
+      publication.members,
+      wanted.tables.map(({ oid }) => oid),
+    ) &&
+    same([...publication.operations], wanted.operations) &&
+    publication.viaRoot &&
+    (publication.generatedStored || role.version < 180_000)
+  )
+}
+
+function same<T>(a: readonly T[], b: readonly T[]): boolean {
+  return a.length === b.length && a.every(one => b.includes(one))
+}
+
+/** As it is. Tables whose updates fail are the applications' trouble already; say so, because the rules wait for them. */
+function use(request: PublicationRequest, publication: PublicationFacts, wanted: Shape): PublicationPlan {
+  const changes = publication.operations.has('update') || publication.operations.has('delete')
+  const warnings = (changes ? wanted.tables : []).flatMap(relation => {
+    const lacks = lacksIdentity(request.identities, relation.oid)
+    return lacks === null
+      ? []
+      : `UPDATE and DELETE fail on ${qualifiedName(relation)}: ${lacks.message}. ${lacks.remedy}`
+  })
+  return { action: 'use', sql: [], warnings: [...warnings, ...filterWarning(request, publication)] }
+}
+
+function filterWarning({ name }: PublicationRequest, { shaped }: PublicationFacts): string[] {
+  return shaped ? [`publication "${name}" has row filters or column lists: the rest is not published`] : []
+}
+
+function plan(request: PublicationRequest, action: 'create' | 'alter', shape: Shape): PublicationPlan {
+  const { role, publication } = request
+  const problems = [...identityProblems(request, shape), ...ownerProblems(request, shape)]
+  if (action === 'create' && !role.mayCreate) problems.push(mayNotCreate(request, shape))
+  if (problems.length > 0) throw publicationError(problems, 'PUBLICATION')
+  const sql =
+    action === 'create' ? createSql(request, shape) : alterSql(request, publication as PublicationFacts, shape)
+  return { action, sql, warnings: leftOut(request) }
+}
+
+function identityProblems(request: PublicationRequest, { tables, operations }: Shape): TableProblem[] {
+  const changes = operations.filter(one => one === 'update' || one === 'delete')
+  if (changes.length === 0) return []
+  return tables.flatMap(relation => {
+    const lacks = lacksIdentity(request.identities, relation.oid)
+    if (lacks === null) return []
+    const own = request.tables.find(({ relation: { oid } }) => oid === relation.oid)?.operations
+    const others = own !== undefined && !own.has('update') && !own.has('delete')
+    const why = others ? ' (its own rules do not ask for them, but the publication has one list for all)' : ''
+    return {
+      message:
+        `publishing ${changes.join(' and ')} of ${qualifiedName(relation)} would make the applications' own ` +
+        `${changes.join(' and ')} fail${why}: ${lacks.message}`,
+      remedy: `${lacks.remedy} Or take ${changes.join(' and ').toUpperCase()} out of the rules' events.`,
+    }
+  })
+}
+
+/** null: the table has what identifies a row in UPDATE and DELETE. */
+function lacksIdentity(identities: ReadonlyMap<number, IdentityFacts>, oid: number): TableProblem | null {
+  const facts = identities.get(oid)
+  if (facts === undefined || facts.without.length === 0) return null
+  if (facts.virtual) {
+    return {
+      message: `${facts.without.join(', ')}: REPLICA IDENTITY FULL includes a virtual generated column`,
+      remedy: 'Add a primary key and run: ALTER TABLE ... REPLICA IDENTITY DEFAULT;',
+    }
+  }
+  const sql = facts.without.map(name => `ALTER TABLE ${quoteDotted(name)} REPLICA IDENTITY FULL;`)
+  return {
+    message: `${facts.without.join(', ')} has no primary key and no other replica identity`,
+    remedy: `Add a primary key, or run: ${sql.join(' ')}`,
+  }
+}
+
+/** `schema.table` of the catalog query, for display; names with dots of their own are shown as they are. */
+function quoteDotted(name: string): string {
+  const parts = name.split('.')
+  return parts.length === 2 ? parts.map(escapeIdentifier).join('.') : name
+}
+
+function leftOut({ everything, tables, identities }: PublicationRequest): string[] {
+  if (!everything) return []
+  return tables.flatMap(({ relation }) => {
+    const lacks = lacksIdentity(identities, relation.oid)
+    return lacks === null
+      ? []
+      : `${qualifiedName(relation)} is left out, or its UPDATE and DELETE would fail: ${lacks.message}. ${lacks.remedy}`
+  })
+}
+
+function ownerProblems(request: PublicationRequest, shape: Shape): TableProblem[] {
+  const members = new Set(request.publication?.members ?? [])
+  const foreignTables = shape.tables.filter(({ owned, oid }) => !owned && !members.has(oid))
+  if (foreignTables.length === 0) return []
+  return [
+    {
+      message: `role "${request.role.role}" does not own ${foreignTables.map(qualifiedName).join(', ')}`,
+      remedy: `Let a superuser run: ${remedySql(request, shape)}`,
+    },
+  ]
+}
+
+function mayNotCreate(request: PublicationRequest, shape: Shape): TableProblem {
+  const { database, role } = request.role
+  return {
+    message: `role "${role}" may not create a publication in database "${database}"`,
+    remedy: `Let a superuser run: ${remedySql(request, shape)}`,
+  }
+}
+
+/** What a person with the rights runs instead of us. */
+function remedySql(request: PublicationRequest, shape: Shape): string {
+  const { publication } = request
+  if (publication === null) return `${createSql(request, shape)[0]};`
+  return extendSql(request.name, {
+    tables: shape.tables.filter(({ oid }) => !publication.members.includes(oid)),
+    operations: same([...publication.operations], shape.operations) ? null : shape.operations,
+    viaRoot: !publication.viaRoot,
+  })
+}
+
+function foreign(request: PublicationRequest, publication: PublicationFacts, lacking: Lacking) {
+  const { name, slot } = request
+  const shape = wantedShape(request)
+  const operations = ROW_OPERATIONS.filter(
+    one => publication.operations.has(one) || shape.operations.includes(one),
+  )
+  const tables = lacking.tables.map(qualifiedName).join(', ')
+  const what = [
+    tables === '' ? '' : `the tables ${tables}`,
+    lacking.operations ? `all of ${shape.operations.join(', ')}` : '',
+    lacking.viaRoot ? 'partitioned tables under their own name' : '',
+  ].filter(text => text !== '')
+  const kept = publication.keeper !== null && publication.keeper !== slot && publication.keeperAlive
+  const whose = kept
+    ? `is kept by the daemon of slot "${publication.keeper}"`
+    : `belongs to "${publication.owner}"`
+  const sql = extendSql(name, {
+    tables: lacking.tables,
+    operations: lacking.operations ? operations : null,
+    viaRoot: lacking.viaRoot,
+  })
+  return publicationError(
+    [
+      {
+        message: `publication "${name}" ${whose} and does not publish ${what.join(', nor ')}`,
+        remedy: kept
+          ? 'Choose another [replication] publication_name for this daemon, or drop that slot if its daemon is gone.'
+          : `Let its owner or a superuser run: ${sql} Or choose another [replication] publication_name.`,
+      },
+    ],
+    'PUBLICATION_FOREIGN',
+  )
+}
+
+interface Extension {
+  readonly tables: readonly RelationFacts[]
+  readonly operations: readonly RowOperation[] | null
+  readonly viaRoot: boolean
+}
+
+function extendSql(name: string, { tables, operations, viaRoot }: Extension): string {
+  const alter = `ALTER PUBLICATION ${escapeIdentifier(name)}`
+  const options = [
+    operations === null ? '' : `publish = ${escapeLiteral(operations.join(', '))}`,
+    viaRoot ? 'publish_via_partition_root = true' : '',
+  ].filter(option => option !== '')
+  return [
+    tables.length === 0 ? '' : `${alter} ADD TABLE ${tables.map(only).join(', ')};`,
+    options.length === 0 ? '' : `${alter} SET (${options.join(', ')});`,
+  ]
+    .filter(sql => sql !== '')
+    .join(' ')
+}
+
+/** The create statement comes first. */
+function createSql({ name, slot, role }: PublicationRequest, { tables, operations }: Shape): string[] {
+  const list = tables.length === 0 ? '' : ` FOR TABLE ${tables.map(only).join(', ')}`
+  return [
+    `CREATE PUBLICATION ${escapeIdentifier(name)}${list} WITH (${optionsSql(role, operations)})`,
+    commentSql(name, slot),
+  ]
+}
+
+/** The options first: a table without replica identity may come in only when UPDATE and DELETE are out, at any moment. */
+function alterSql(request: PublicationRequest, publication: PublicationFacts, shape: Shape): string[] {
+  const { name, slot, role, relations } = request
+  const alter = `ALTER PUBLICATION ${escapeIdentifier(name)}`
+  const options = `${alter} SET (${optionsSql(role, shape.operations)})`
+  const members = publication.members.map(oid => relations.get(oid)).filter(one => one !== undefined)
+  const list =
+    shape.tables.length > 0
+      ? [`${alter} SET TABLE ${shape.tables.map(only).join(', ')}`]
+      : members.length > 0
+        ? [`${alter} DROP TABLE ${members.map(only).join(', ')}`]
+        : []
+  const mark = publication.keeper === null || publication.keeper === slot ? [] : [commentSql(name, slot)]
+  return [options, ...list, ...mark]
+}
+
+/** Without ONLY, the children of an inheritance tree would come along now, and be missing when new ones are made. */
+function only(relation: RelationFacts): string {
+  return `ONLY ${qualifiedName(relation)}`
+}
+
+function optionsSql({ version }: RoleFacts, operations: readonly RowOperation[]): string {
+  const generated = version >= 180_000 ? ', publish_generated_columns = stored' : ''
+  return `publish = ${escapeLiteral(operations.join(', '))}, publish_via_partition_root = true${generated}`
+}
+
+function commentSql(name: string, slot: string): string {
+  return `COMMENT ON PUBLICATION ${escapeIdentifier(name)} IS ${escapeLiteral(keeperComment(slot))}`
+}

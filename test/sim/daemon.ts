@@ -1,0 +1,210 @@
+/**
+ * One run of the daemon: the protocol core with a source and a link that are moved by hand. A crash is the loss of
+ * this object; a frozen one keeps its window and its connection and loses its slot to another.
+ */
+import type { Link, Publisher, State } from '../../src/publish/publisher.ts'
+import type { Lane } from '../../src/publish/lane.ts'
+import type { TailWalk } from '../../src/publish/tail-walk.ts'
+import { type Lsn, NO_LSN } from '../../src/lsn.ts'
+import type { Answer } from './model-stream.ts'
+import { Violation } from './oracle.ts'
+import type { SimMessage } from './wal.ts'
+import type { World } from './world.ts'
+
+/** A message on its way to JetStream. */
+export interface Packet {
+  readonly message: SimMessage
+  readonly daemon: Daemon
+  readonly msgId: string
+  readonly expected: number | null
+  readonly size: number
+  readonly epoch: number
+  readonly entry: number
+  /** Life of the stream when it was sent. */
+  readonly life: number
+  readonly readFrom: number
+  readonly readTo: number
+}
+
+/** JetStream's word on a packet, on its way back. */
+export interface Reply {
+  readonly packet: Packet
+  readonly answer: Answer
+}
+
+export interface TailRead {
+  readonly lane: Lane
+  readonly walk: TailWalk
+  readonly done: (error: unknown, lastSequence: number) => void
+  /** -1: not begun. Else the last sequence at the beginning, */
+  lastSequence: number
+  /** and the next sequence to show. */
+  at: number
+}
+
+const FENCE = 'Nats-Expected-Last-Sequence: '
+
+export class Daemon implements Link {
+  readonly number: number
+  readonly slot: number
+  readonly publisher: Publisher
+  readonly timeline: number
+  alive = true
+  connected = false
+  frozen = false
+  /** Whether it still holds its slot, and so has a source. */
+  holds = true
+  /** Where its source stands in the WAL: item, and change in it. */
+  item: number
+  change = 0
+  /** What it told its source to confirm. */
+  confirmed: Lsn = NO_LSN
+  sending: Packet[] = []
+  replies: Reply[] = []
+  tails: TailRead[] = []
+  readonly #readFrom: number[]
+  readonly #readTo: number[]
+  readonly #world: World
+
+  constructor(world: World, number: number, slot: number) {
+    this.#world = world
+    this.number = number
+    this.slot = slot
+    this.timeline = world.wal.timeline
+    const { setting } = world
+    this.#readFrom = new Array<number>(setting.streams).fill(-1)
+    this.#readTo = new Array<number>(setting.streams).fill(-1)
+    const confirmed = world.slots[slot]!.confirmed
+    this.item = world.wal.firstAfter(confirmed)
+    const origin = { system: '7h', slot: `s${slot}`, confirmed, endOf: world.wal.endOf() }
+    this.publisher = new world.core.Publisher(
+      {
+        streams: world.streamNames,
+        maxMessages: setting.maxMessages,
+        maxBytes: setting.maxBytes,
+        ackTimeoutMs: setting.ackTimeoutMs,
+        confirm: lsn => this.#confirm(lsn),
+        onRoom: () => {
+          if (setting.eagerRoom && this.alive) this.pump(1000)
+        },
+        onState: (state, reason) => this.#onState(state, reason),
+        onFailure: error => world.runFailed(this, error),
+        onShared: lane => world.laneShared(this, lane.index),
+        onStored: () => undefined,
+        random: () => 0.5,
+      },
+      origin,
+      this,
+    )
+  }
+
+  get name(): string {
+    return `daemon ${this.number}`
+  }
+
+  connect(): void {
+    this.connected = true
+    this.publisher.connected(this.#world.now)
+  }
+
+  /** The source delivers up to `count` changes and marks, and the burst ends. */
+  pump(count: number): boolean {
+    const { wal, setting } = this.#world
+    let moved = false
+    for (let left = count; left > 0 && this.holds && this.alive && !this.publisher.full; left--) {
+      const item = wal.items[this.item]
+      if (item === undefined) break
+      moved = true
+      const change = item.changes[this.change]
+      if (change !== undefined) {
+        this.change++
+        for (const message of change) if (this.#world.owns(this.slot, message)) this.#offer(message)
+        continue
+      }
+      this.change = 0
+      this.item++
+      if (item.transactional) this.#mark(item.endLsn)
+    }
+    if (this.publisher.window.size > setting.maxMessages + 3) throw new Violation('overfull', 'the window overflows')
+    if (this.alive) this.publisher.flush(this.#world.now)
+    return moved
+  }
+
+  /** PostgreSQL's keepalive outside a transaction: everything up to the end of the WAL was delivered. */
+  keepalive(): void {
+    const { wal } = this.#world
+    if (this.holds && this.item === wal.items.length && !this.publisher.full) this.#mark(wal.end)
+  }
+
+  publish(subject: string, header: Uint8Array, payload: Uint8Array, epoch: number, entry: number): void {
+    const world = this.#world
+    const message = world.wal.messages[Number(subject)]!
+    const head = message.heads[this.slot]!
+    if (!this.connected) throw new Violation('sent while down', `${this.name} sends ${message.name} while down`)
+    const fence = Buffer.from(header.buffer, header.byteOffset, header.length).latin1Slice(head.length)
+    const expected = fence === '\r\n' ? null : parseFence(fence)
+    const right = expected === null || expected >= 0
+    if (payload !== message.payload || !right) throw new Violation('mixed up', `${message.name} was sent wrong`)
+    const { stream, msgId } = message
+    const size = header.length + payload.length
+    const [readFrom, readTo] = [this.#readFrom[stream]!, this.#readTo[stream]!]
+    const life = world.lives[stream]!
+    this.sending.push({ message, daemon: this, msgId, expected, size, epoch, entry, life, readFrom, readTo })
+    if (expected === null) world.checkUnfenced(this, message)
+    world.trace?.push(`${this.name} sends ${message.name}${expected === null ? '' : ` behind ${expected}`}`)
+  }
+
+  readTail(lane: Lane, walk: TailWalk, done: (error: unknown, lastSequence: number) => void): void {
+    this.tails.push({ lane, walk, done, lastSequence: -1, at: 0 })
+  }
+
+  tailBegun(lane: number, moment: number): void {
+    this.#readFrom[lane] = moment
+  }
+
+  tailRead(lane: number, moment: number): void {
+    this.#readTo[lane] = moment
+  }
+
+  #offer(message: SimMessage): void {
+    const { commitLsn, ordinal, part } = message.position
+    const head = message.heads[this.slot]!
+    this.publisher.offer(
+      message.stream,
+      message.subject,
+      head,
+      message.payload,
+      commitLsn,
+      ordinal,
+      part,
+      Number.NaN,
+    )
+    this.#world.trace?.push(`${this.name} is offered ${message.name} for ${this.#world.streamNames[message.stream]}`)
+  }
+
+  #mark(lsn: Lsn): void {
+    this.#world.trace?.push(`${this.name} is given the mark ${lsn}`)
+    this.publisher.mark(lsn)
+  }
+
+  #confirm(lsn: Lsn): void {
+    const world = this.#world
+    if (lsn < this.confirmed) throw new Violation('mixed up', `${this.name} confirms ${lsn} after ${this.confirmed}`)
+    this.confirmed = lsn
+    world.trace?.push(`${this.name} confirms ${lsn}`)
+    if (this.timeline !== world.wal.timeline) return
+    world.oracle.confirmed(this.slot, lsn, world.wal.items, message => world.owns(this.slot, message))
+  }
+
+  #onState(state: State, reason: string | null): void {
+    const world = this.#world
+    world.trace?.push(`${this.name} is ${state}${reason === null ? '' : ` (${reason})`}`)
+    if (reason !== null && state === 'settling') world.resumes.set(reason, (world.resumes.get(reason) ?? 0) + 1)
+  }
+}
+
+function parseFence(text: string): number {
+  if (!text.startsWith(FENCE) || !text.endsWith('\r\n\r\n')) return -1
+  const digits = text.slice(FENCE.length, -4)
+  return /^\d+$/.test(digits) ? Number(digits) : -1
+}

@@ -1,0 +1,55 @@
+/**
+ * What stays the same for the whole of one simulated schedule: how the daemon is configured, how the streams are, and
+ * how many slots write. Small numbers everywhere, because what goes wrong goes wrong with three messages.
+ */
+import type { Random } from './random.ts'
+
+export interface Setting {
+  readonly streams: number
+  readonly maxMessages: number
+  readonly maxBytes: number
+  readonly ackTimeoutMs: number
+  /** The streams check the Msg-Id before the fence. */
+  readonly replicated: boolean
+  readonly duplicateWindowMs: number
+  /** 0: no limit. More messages push the oldest out. */
+  readonly keptMessages: number
+  /** 2: a second slot of the same server writes to the same streams. */
+  readonly slots: number
+  /** Two slots publish the same events, and not each its own. */
+  readonly sameEvents: boolean
+  /** The source goes on inside the call that says there is room. */
+  readonly eagerRoom: boolean
+  /** Messages that hang in a dead connection arrive when all is over. */
+  readonly lateGhosts: boolean
+}
+
+export const SIMPLEST: Setting = {
+  streams: 1,
+  maxMessages: 4,
+  maxBytes: 1e9,
+  ackTimeoutMs: 100,
+  replicated: false,
+  duplicateWindowMs: 0,
+  keptMessages: 0,
+  slots: 1,
+  sameEvents: false,
+  eagerRoom: false,
+  lateGhosts: false,
+}
+
+export function drawSetting(random: Random): Setting {
+  return {
+    streams: random.pick([1, 1, 1, 2, 3]),
+    maxMessages: random.pick([1, 2, 3, 4, 6, 8, 24]),
+    maxBytes: random.pick([1e9, 1e9, 1e9, 150, 400]),
+    ackTimeoutMs: 100,
+    replicated: random.chance(0.4),
+    duplicateWindowMs: random.pick([0, 0, 50, 300, 3000, 1e9]),
+    keptMessages: random.pick([0, 0, 0, 0, 0, 1, 3, 10]),
+    slots: random.chance(0.06) ? 2 : 1,
+    sameEvents: random.chance(0.5),
+    eagerRoom: random.chance(0.3),
+    lateGhosts: random.chance(0.4),
+  }
+}
