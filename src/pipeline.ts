@@ -12,6 +12,7 @@ import type { ByteWriter } from './event/bytes.ts'
 import type { Encoder } from './event/encoder.ts'
 import type { Event } from './event/event.ts'
 import type { MessageId } from './event/message-id.ts'
+import { ordinalOf } from './event/position.ts'
 import type { Lsn } from './lsn.ts'
 import type { PublishedSeries } from './metrics.ts'
 import type { HeadWriter } from './publish/head.ts'
@@ -120,10 +121,10 @@ export class Pipeline implements Sink {
       return
     }
     const payload = out.cut()
-    const head = delivery.head.write(out, event, messageId, delivery.part)
+    const head = delivery.head.write(out, event, messageId)
     const subject = delivery.route.subject ?? delivery.route.subjectOf(event)
     const commitMs = event.commitTimeUs === null ? Number.NaN : Number(event.commitTimeUs) / 1000
-    publisher.offer(delivery, subject, head, payload, event.commitLsn, event.ordinal, commitMs, this.#now)
+    publisher.offer(delivery, subject, head, payload, event.commitLsn, ordinalOf(event), commitMs, this.#now)
   }
 
   #prepared(routes: readonly Route[], event: Event): readonly Delivery[] {

@@ -31,7 +31,8 @@ const START_SERVER = 'Check that PostgreSQL runs there and that DATABASE_URL has
 const RAISE_CONNECTIONS = 'Raise max_connections or max_wal_senders, or end sessions that are not needed.'
 const TRUST =
   'Name the certificate authority with sslrootcert=FILE in DATABASE_URL, or use sslmode=require to encrypt unverified.'
-const CLIENT_CERT = 'Check sslcert, sslkey and sslrootcert in DATABASE_URL, and the TLS versions of both sides.'
+const CLIENT_CERT =
+  'Check sslcert, sslkey and sslrootcert in DATABASE_URL, and the TLS versions of both sides.'
 
 const TABLE: Readonly<Record<string, Entry>> = {
   // Logging in.
@@ -100,7 +101,11 @@ const TABLE: Readonly<Record<string, Entry>> = {
   SELF_SIGNED_CERT_IN_CHAIN: ['configuration', "the server's certificate authority is not trusted", TRUST],
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: ['configuration', "the server's certificate is not trusted", TRUST],
   UNABLE_TO_GET_ISSUER_CERT: ['configuration', "the server's certificate authority is unknown", TRUST],
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: ['configuration', "the server's certificate authority is unknown", TRUST],
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: [
+    'configuration',
+    "the server's certificate authority is unknown",
+    TRUST,
+  ],
   CERT_SIGNATURE_FAILURE: ['configuration', "the server's certificate has a wrong signature", TRUST],
   CERT_HAS_EXPIRED: ['configuration', "the server's certificate has expired", 'Renew it.'],
   CERT_NOT_YET_VALID: ['configuration', "the server's certificate is not valid yet", 'Check both clocks.'],
@@ -186,11 +191,7 @@ type PostgresFailure = ConfigurationError | FatalError | RetryableError
 
 /** Any thrown thing of the driver, the socket or TLS -> one of our errors. Ours pass through unchanged. */
 export function classifyPostgresError(error: unknown, context: PostgresContext = {}): PostgresFailure {
-  if (
-    error instanceof ConfigurationError ||
-    error instanceof FatalError ||
-    error instanceof RetryableError
-  ) {
+  if (error instanceof ConfigurationError || error instanceof FatalError || error instanceof RetryableError) {
     return error
   }
   const code = codeOf(error)

@@ -99,7 +99,8 @@ async function offersTls(socket: Socket, use: TlsUse): Promise<boolean> {
   const byte = Buffer.isBuffer(answer) && answer.length === 1 ? answer[0] : 0
   if (byte === 0x53) return true
   if (byte !== 0x4e) throw new SocketError('unexpected answer to the request for TLS', OWN_CODE.notPostgres)
-  if (use === 'yes') throw new SocketError('the server answered N to the request for TLS', OWN_CODE.tlsRefused)
+  if (use === 'yes')
+    throw new SocketError('the server answered N to the request for TLS', OWN_CODE.tlsRefused)
   return false
 }
 

@@ -46,7 +46,16 @@ const TARGETS: readonly TargetSession[] = [
   'prefer-standby',
 ]
 /** A mistyped one of these would silently weaken the connection, so that any other key beginning with `ssl` is refused. */
-const SSL_KEYS = ['ssl', 'sslmode', 'sslrootcert', 'sslcert', 'sslkey', 'sslpassword', 'sslnegotiation', 'sslsni']
+const SSL_KEYS = [
+  'ssl',
+  'sslmode',
+  'sslrootcert',
+  'sslcert',
+  'sslkey',
+  'sslpassword',
+  'sslnegotiation',
+  'sslsni',
+]
 
 const ENCODE = 'percent-encode special characters in user and password (@ is %40, : %3A, / %2F, ? %3F, % %25)'
 
@@ -54,7 +63,10 @@ const ENCODE = 'percent-encode special characters in user and password (@ is %40
 export function parseDatabaseUrl(url: string): DatabaseTarget {
   const match = /^postgres(?:ql)?:\/\/([^/?]*)(?:\/([^?]*))?(?:\?(.*))?$/s.exec(url.trim())
   if (match === null) {
-    throw malformed('the database URL does not begin with postgresql://', 'write postgresql://user@host/database')
+    throw malformed(
+      'the database URL does not begin with postgresql://',
+      'write postgresql://user@host/database',
+    )
   }
   const [, authority = '', path = '', query = ''] = match
   const at = authority.lastIndexOf('@')
@@ -127,7 +139,10 @@ function hostList(authority: string, hosts: string | null, ports: string | null)
   const names = hosts.split(',')
   const numbers = (ports ?? '').split(',')
   if (numbers.length !== 1 && numbers.length !== names.length) {
-    throw malformed('the database URL names other numbers of hosts and ports', 'give one port, or one for each host')
+    throw malformed(
+      'the database URL names other numbers of hosts and ports',
+      'give one port, or one for each host',
+    )
   }
   return names.map((host, i) => ({
     host: host === '' ? 'localhost' : host,
@@ -179,12 +194,14 @@ function targetSession(text: string | null, hosts: number): TargetSession {
 
 function connectTimeout(text: string | null): number | null {
   if (text === null) return null
-  if (!/^\d{1,6}$/.test(text)) throw malformed('connect_timeout is not a number of seconds', 'write 10, or 0 for none')
+  if (!/^\d{1,6}$/.test(text))
+    throw malformed('connect_timeout is not a number of seconds', 'write 10, or 0 for none')
   return Number(text) * 1000
 }
 
 function oneOf<T extends string>(key: string, value: string, allowed: readonly T[]): T {
   const found = allowed.find(one => one === value)
-  if (found === undefined) throw malformed(`the database URL has an unknown ${key}`, `use one of ${allowed.join(', ')}`)
+  if (found === undefined)
+    throw malformed(`the database URL has an unknown ${key}`, `use one of ${allowed.join(', ')}`)
   return found
 }

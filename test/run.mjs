@@ -114,8 +114,8 @@ async function plan(suite, filter) {
 
 async function runStep({ name, files, servers }, tmp) {
   if (files.length === 0) return fail(`${name}: no test file`)
-  say(`\n${name}${servers === undefined ? '' : `: ${await describeServers(servers)}`}`)
-  const env = environment(servers)
+  const env = servers === undefined ? environment() : await serverEnvironment(name, servers)
+  if (servers === undefined) say(`\n${name}`)
   const queue = [...files]
   const workers = Array.from({ length: AT_ONCE }, async () => {
     for (let file = queue.shift(); file !== undefined; file = queue.shift()) await runFile(file, env, tmp)
@@ -123,18 +123,19 @@ async function runStep({ name, files, servers }, tmp) {
   await Promise.all(workers)
 }
 
-async function describeServers({ major, release }) {
+/** Gets the servers before the tests do, so that no test waits for a download. */
+async function serverEnvironment(name, { major, release }) {
   const postgres = await findPostgres({ major })
-  const nats = await findNatsServer({ release, quiet: true })
-  return `PostgreSQL ${postgres.version}, nats-server ${nats.version}`
+  const nats = await findNatsServer({ release })
+  say(`\n${name}: PostgreSQL ${postgres.version}, nats-server ${nats.version}`)
+  const chosen = { TEST_PG_MAJOR: String(major), TEST_NATS_RELEASE: release, NATS_SERVER_BIN: nats.path }
+  return { ...environment(), ...chosen }
 }
 
 /** Without what a person has set for the daemon or for their own database, which would change what is tested. */
-function environment(servers) {
+function environment() {
   const foreign = /^(DATABASE_URL|FRAISEQL_.*|NATS_(?!SERVER_BIN$).*|PG(?!_BIN_DIR$).*|NODE_TEST_CONTEXT)$/
-  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !foreign.test(name)))
-  if (servers === undefined) return env
-  return { ...env, TEST_PG_MAJOR: String(servers.major), TEST_NATS_RELEASE: servers.release }
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !foreign.test(name)))
 }
 
 async function runFile(file, env, tmp) {

@@ -27,9 +27,9 @@ export function generatedFiles(projectRoot: string): ReadonlyMap<string, string>
 function withParts(text: string): string {
   let result = text
   for (const [name, part] of Object.entries(generatedParts())) {
-    const marked = new RegExp(`(<!-- generated: ${name} -->\n)[^]*?(\n<!-- end -->)`)
+    const marked = new RegExp(`(<!-- generated: ${name} -->\n)[^]*?(<!-- end -->)`)
     if (!marked.test(result)) throw new Error(`${DOCS} has no place for the part "${name}"`)
-    result = result.replace(marked, (_, start: string, end: string) => `${start}\n${part}\n${end}`)
+    result = result.replace(marked, (_, start: string, end: string) => `${start}\n${part}\n\n${end}`)
   }
   return result
 }

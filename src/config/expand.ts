@@ -13,7 +13,7 @@ export function expandVariables(text: string, env: Environment): Expanded {
   const expanded = text.replace(/\$\{([^}]*)(\}?)/g, (_, inside: string, closed: string) => {
     const match = /^([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?$/s.exec(inside)
     if (match === null || closed === '') {
-      problems.add('holds a ${ that is neither ${NAME} nor ${NAME:-default}')
+      problems.add(`holds a \${ that is neither \${NAME} nor \${NAME:-default}`)
       return ''
     }
     const [, name, fallback] = match

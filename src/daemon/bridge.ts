@@ -15,10 +15,10 @@ import { checkServer, identifySystem, inspectServer, serverError } from '../sour
 import { explainSlotFailure, readSlot } from '../source/replication/slot.ts'
 import { ReplicationStream } from '../source/replication/stream.ts'
 import { TypeCatalog } from '../source/replication/type-catalog.ts'
+import { connectToNats } from './connect-nats.ts'
 import { APPLICATION_NAME, type Context, HEARTBEAT_PREFIX } from './context.ts'
 import { Deliveries } from './deliveries.ts'
 import { drain } from './drain.ts'
-import { connectToNats } from './connect-nats.ts'
 import { ownSlot } from './own-slot.ts'
 import { createPublisher } from './publishing.ts'
 import { ruleStatus } from './rule-status.ts'
@@ -26,7 +26,11 @@ import { prepareStreams } from './streams.ts'
 import { watchSlot } from './watch-slot.ts'
 
 /** Resolves after an orderly stop; rejects with what ended the run. `progressed`: changes flow again. */
-export async function runBridge(context: Context, signal: AbortSignal, progressed: () => void): Promise<void> {
+export async function runBridge(
+  context: Context,
+  signal: AbortSignal,
+  progressed: () => void,
+): Promise<void> {
   const releases = new Releases()
   try {
     await run(context, signal, progressed, releases)
@@ -78,7 +82,13 @@ async function run(
   const link = new JetStreamLink(nats)
   const publisher = createPublisher(context, {
     streams: streams.all.map(({ name }) => name),
-    origin: { system: identity.system, slot: identity.slot, confirmed: slot.confirmedFlush, endOf: () => null },
+    origin: {
+      system: identity.system,
+      slot: identity.slot,
+      confirmed: slot.confirmedFlush,
+      fresh: slot.created,
+      endOf: () => null,
+    },
     link,
     confirm: lsn => {
       board.confirmed = lsn
@@ -135,7 +145,10 @@ async function prepareDatabase(
     : 'all'
   const publication = await ensurePublication(sql, { name: publication_name, slot: slot_name, wanted })
   if (publication.action !== 'use') {
-    log.info({ publication: publication_name, tables: publication.tables.length }, publication.action === 'create' ? 'publication created' : 'publication changed to match the rules')
+    log.info(
+      { publication: publication_name, tables: publication.tables.length },
+      publication.action === 'create' ? 'publication created' : 'publication changed to match the rules',
+    )
   }
   for (const warning of publication.warnings) log.warn(warning)
   board.tables = publication.tables.length

@@ -9,6 +9,7 @@ import { createFormat, encodeTrimmed, type FormatName } from '../event/encode.ts
 import type { Format, FormatOptions } from '../event/encoder.ts'
 import type { Event } from '../event/event.ts'
 import type { MessageId } from '../event/message-id.ts'
+import { ordinalOf } from '../event/position.ts'
 import type { Delivery } from '../pipeline.ts'
 import { deadLetter } from '../publish/dead-letter.ts'
 import { HeadWriter, type Identity } from '../publish/head.ts'
@@ -51,9 +52,9 @@ export class Deliveries {
       deliveries.push({
         route,
         suffix: route.suffix === '' ? null : route.suffix,
-        encoder: relation === null ? format.forMessage(route.entity) : format.forRelation(relation, route.entity),
+        encoder:
+          relation === null ? format.forMessage(route.entity) : format.forRelation(relation, route.entity),
         lane,
-        part: deliveries.filter(earlier => earlier.lane === lane).length,
         maxBytes: this.#maxBytes(lane),
         head: this.#heads[lane]!,
         index: deliveries.length,
@@ -85,7 +86,16 @@ export class Deliveries {
     const subject = delivery.route.subject ?? delivery.route.subjectOf(event)
     const stream = streams.all[delivery.lane]!.name
     const room = this.#maxBytes(lane) - head.maxBytes
-    deadLetter(out, { event, encoder: delivery.encoder, messageId, subject, stream, bytes, limit: delivery.maxBytes, room })
+    deadLetter(out, {
+      event,
+      encoder: delivery.encoder,
+      messageId,
+      subject,
+      stream,
+      bytes,
+      limit: delivery.maxBytes,
+      room,
+    })
     const id = messageId.toString()
     const route = delivery.suffix === null ? DEAD_LETTER_ROUTE : `${DEAD_LETTER_ROUTE}.${delivery.suffix}`
     messageId.set(event, route)
@@ -99,7 +109,6 @@ export class Deliveries {
     const target = {
       ...delivery,
       lane,
-      part: delivery.index,
       head,
       published: context.metrics.published(DEAD_LETTER_SUBJECT, DEAD_LETTER_STREAM),
     }
@@ -109,9 +118,9 @@ export class Deliveries {
   #offer(event: Event, delivery: Delivery, subject: string, publisher: Publisher, now: number): void {
     const { out, messageId } = this.#parts
     const payload = out.cut()
-    const head = delivery.head.write(out, event, messageId, delivery.part)
+    const head = delivery.head.write(out, event, messageId)
     const commitMs = event.commitTimeUs === null ? Number.NaN : Number(event.commitTimeUs) / 1000
-    publisher.offer(delivery, subject, head, payload, event.commitLsn, event.ordinal, commitMs, now)
+    publisher.offer(delivery, subject, head, payload, event.commitLsn, ordinalOf(event), commitMs, now)
   }
 
   #maxBytes(lane: number): number {

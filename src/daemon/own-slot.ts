@@ -10,7 +10,8 @@ export async function ownSlot(context: Context, sql: Client, signal: AbortSignal
   for (;;) {
     const slot = await ensureSlot(sql, name)
     if (slot.state === 'ready') {
-      if (slot.created) log.info({ slot: name }, 'replication slot created; changes are published from now on')
+      if (slot.created)
+        log.info({ slot: name }, 'replication slot created; changes are published from now on')
       board.confirmed = slot.confirmedFlush
       return slot
     }

@@ -1,7 +1,7 @@
 /** The publisher of a run, with its changes of state in the log and its figures in the metrics. */
 import type { Delivery } from '../pipeline.ts'
-import { Publisher, type PublisherOptions, type Reason, type State } from '../publish/publisher.ts'
 import type { Link } from '../publish/publisher.ts'
+import { Publisher, type PublisherOptions, type Reason, type State } from '../publish/publisher.ts'
 import type { Origin } from '../publish/tail-walk.ts'
 import type { Context } from './context.ts'
 
@@ -76,7 +76,10 @@ function stateLog(
     timer = setTimeout(() => {
       told = true
       board.failed(new Error(`publishing stands still: ${reason}${detail() === '' ? '' : ` (${detail()})`}`))
-      log.warn({ reason, detail: detail() }, `publishing stands still; ${REMEDIES[reason ?? 'refused'] ?? ''}`)
+      log.warn(
+        { reason, detail: detail() },
+        `publishing stands still; ${REMEDIES[reason ?? 'refused'] ?? ''}`,
+      )
     }, QUIET_RESUME_MS)
     timer.unref()
   }

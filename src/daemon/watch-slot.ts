@@ -6,7 +6,11 @@ import type { Context } from './context.ts'
 const INTERVAL_MS = 5000
 
 /** Returns what stops it. `fail`: the ordinary session broke, so the run can't go on. */
-export function watchSlot({ config, board }: Context, sql: Client, fail: (error: unknown) => void): () => void {
+export function watchSlot(
+  { config, board }: Context,
+  sql: Client,
+  fail: (error: unknown) => void,
+): () => void {
   let looking = false
   const look = async (): Promise<void> => {
     if (looking) return

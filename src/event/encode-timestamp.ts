@@ -4,7 +4,7 @@
  * https://github.com/postgres/postgres/blob/master/src/backend/utils/adt/json.c
  */
 import type { ByteWriter } from './bytes.ts'
-import { writeString } from './encode-text.ts'
+import { writeEscaped, writeString } from './encode-text.ts'
 
 const SPACE = 0x20
 const COLON = 0x3a
@@ -27,10 +27,16 @@ export function writeTimestamp(
   const middle = out.at - 1 - (tail - space)
   // Nothing is escaped in a time, so the space is where it is looked for.
   if (out.view.getUint8(middle) === SPACE) out.view.setUint8(middle, 0x54)
-  if (tail === end && !zoned) return
+  const minutes = zoned && tail - 3 > space && source.getUint8(tail - 3) !== COLON
+  if (tail === end && !minutes) return
   out.at-- // the closing quote, for what still follows
-  if (zoned && tail - 3 > space && source.getUint8(tail - 3) !== COLON) appendMinutes(out)
-  out.range(source, tail, end)
+  out.reserve(3)
+  if (minutes) {
+    out.view.setUint8(out.at, COLON)
+    out.view.setUint16(out.at + 1, 0x3030)
+    out.at += 3
+  }
+  if (tail < end) writeEscaped(out, source, tail, end)
   out.byte(0x22)
 }
 
@@ -39,11 +45,4 @@ function findSpace(source: DataView, start: number, end: number): number {
   let i = end - start > DATE_BYTES && source.getUint8(start + DATE_BYTES) === SPACE ? start + DATE_BYTES : start
   while (i < end && source.getUint8(i) !== SPACE) i++
   return i
-}
-
-function appendMinutes(out: ByteWriter): void {
-  out.reserve(3)
-  out.view.setUint8(out.at, COLON)
-  out.view.setUint16(out.at + 1, 0x3030)
-  out.at += 3
 }

@@ -5,7 +5,7 @@
 import { type ByteWriter, Constant } from '../event/bytes.ts'
 import type { Event } from '../event/event.ts'
 import type { MessageId } from '../event/message-id.ts'
-import { POSITION_HEADER } from '../event/position.ts'
+import { OUTSIDE, ordinalOf, POSITION_HEADER } from '../event/position.ts'
 
 /** Who publishes: as it stands in `Fraiseql-Position`. */
 export interface Identity {
@@ -19,6 +19,7 @@ const VARIABLE_BYTES = 256
 
 const START = new Constant('NATS/1.0\r\nNats-Msg-Id: ')
 const DOT = 0x2e
+const LETTER_M = 0x6d
 const END = new Constant('\r\n')
 
 export class HeadWriter {
@@ -32,18 +33,16 @@ export class HeadWriter {
     this.maxBytes = START.length + this.#middle.length + VARIABLE_BYTES
   }
 
-  write(out: ByteWriter, event: Event, messageId: MessageId, part: number): Uint8Array {
+  write(out: ByteWriter, event: Event, messageId: MessageId): Uint8Array {
     out.begin()
     out.constant(START)
     out.range(messageId.view, 0, messageId.length)
     out.constant(this.#middle)
     out.range(messageId.view, messageId.lsnStart, messageId.lsnEnd)
     out.byte(DOT)
-    out.decimal(event.ordinal)
-    if (part > 0) {
-      out.byte(DOT)
-      out.decimal(part)
-    }
+    const ordinal = ordinalOf(event)
+    if (ordinal === OUTSIDE) out.byte(LETTER_M)
+    else out.decimal(ordinal)
     out.constant(END)
     return out.cut()
   }

@@ -2,12 +2,12 @@
  * A lane is one stream as the publisher sees it: which sequence the next message follows (the fence), and which of
  * our messages the stream is known to hold already (after a resume). Pure state; the publisher drives it.
  */
-import type { Position } from '../event/position.ts'
+import type { Place } from '../event/position.ts'
 import { comparePlaces } from '../event/position.ts'
 import type { TailWalk } from './tail-walk.ts'
 import type { Window } from './window.ts'
 
-/** So many resumes because of somebody else's messages within FOREIGN_SPAN_MS, and the lane goes on unfenced. */
+/** So many times somebody else's message broke the fence within FOREIGN_SPAN_MS, and the lane goes on unfenced. */
 const FOREIGN_LIMIT = 5
 const FOREIGN_SPAN_MS = 10_000
 const MSG_ID = Buffer.from('Nats-Msg-Id: ')
@@ -17,37 +17,32 @@ export class Lane {
   readonly stream: string
   /** Sequence of the last message, as far as the publisher knows or predicts it. */
   lastSequence = 0
-  /** Other writers interfere all the time: no fence any more, duplicates are found by Msg-Id. */
+  /** Other writers interfere all the time: no fence any more. What is stored is still found by Msg-Id. */
   shared = false
-  /** Unfenced messages were sent since the last resume. */
-  holesInFlight = false
-  #floor: Position | null = null
-  #stored: ReadonlyMap<string, Position> = new Map()
+  #floor: Place | null = null
+  #stored: ReadonlyMap<string, Place> = new Map()
   /** The highest place among `#stored`. */
-  #ceiling: Position | null = null
+  #ceiling: Place | null = null
+  /** When foreign messages were met, and the sequence of the last of them. */
   #foreign: number[] = []
+  #foreignSequence = -1
 
   constructor(index: number, stream: string) {
     this.index = index
     this.stream = stream
   }
 
-  /** While single messages are skipped by Msg-Id, the others fill holes, and may not claim that there are none. */
-  get fenced(): boolean {
-    return !this.shared && this.#ceiling === null
-  }
-
   /** Takes over what a resume found. Returns true when the lane has just become shared. */
   resumed(lastSequence: number, walk: TailWalk, now: number): boolean {
     this.lastSequence = lastSequence
-    this.holesInFlight = false
     this.#floor = walk.floor
     this.#stored = walk.stored
     this.#ceiling = null
-    for (const position of walk.stored.values()) {
-      if (this.#ceiling === null || comparePlaces(position, this.#ceiling) > 0) this.#ceiling = position
+    for (const place of walk.stored.values()) {
+      if (this.#ceiling === null || comparePlaces(place, this.#ceiling) > 0) this.#ceiling = place
     }
-    if (!walk.foreignTail || this.shared) return false
+    if (!walk.foreignTail || this.shared || lastSequence === this.#foreignSequence) return false
+    this.#foreignSequence = lastSequence
     this.#foreign = this.#foreign.filter(at => at > now - FOREIGN_SPAN_MS)
     this.#foreign.push(now)
     this.shared = this.#foreign.length >= FOREIGN_LIMIT
@@ -57,13 +52,9 @@ export class Lane {
   /** Whether the stream holds this entry already. Entries come in order, so what lies behind them is forgotten. */
   holds(window: Window, entry: number): boolean {
     if (this.#floor === null && this.#ceiling === null) return false
-    const place = {
-      commitLsn: window.commitLsn(entry),
-      ordinal: window.ordinal(entry),
-      part: window.target(entry).part,
-    }
+    const place = { commitLsn: window.commitLsn(entry), ordinal: window.ordinal(entry) }
     if (this.#floor !== null) {
-      if (comparePlaces(place, this.#floor) <= 0) return true
+      if (comparePlaces(place, this.#floor) < 0) return true
       this.#floor = null
     }
     if (this.#ceiling === null) return false

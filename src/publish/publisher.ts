@@ -14,9 +14,10 @@
  * sent again only when the stream is known not to hold it, and nothing overtakes.
  */
 import { messageOf } from '../errors.ts'
-import { type Lsn, NO_LSN } from '../lsn.ts'
-import { composeHeader } from './header.ts'
+import type { Lsn } from '../lsn.ts'
+import { composeHeader, floorLine } from './header.ts'
 import { Lane } from './lane.ts'
+import { Progress } from './progress.ts'
 import { canReadAgain, type Refusal, refusalOf } from './refusal.ts'
 import { type Origin, TailWalk } from './tail-walk.ts'
 import { QUEUED, SENT, STORED, type Target, Window } from './window.ts'
@@ -64,12 +65,10 @@ export interface PublishCounters {
 
 export type State = 'down' | 'settling' | 'waiting' | 'reading' | 'open' | 'failed'
 /** Why a resume began. */
-export type Reason = 'start' | 'disconnect' | 'timeout' | 'unexpected' | 'holes' | Refusal
+export type Reason = 'start' | 'disconnect' | 'timeout' | 'unexpected' | Refusal
 
 const FIRST_DELAY_MS = 20
 const LONGEST_DELAY_MS = 2000
-/** Marks that are done are let go of in runs of so many. */
-const MARKS_KEPT = 4096
 /** A full window has room again at this share, so that reading goes on in runs and not message by message. */
 const ROOM_SHARE = 0.75
 
@@ -93,11 +92,11 @@ export class Publisher {
   /** Entries below were sent at least once. */
   #everSent = 0
   #now = 0
-  #confirmed: Lsn = NO_LSN
-  /** Progress marks that wait for entries: confirmed once `low` has reached `#markAt`. */
-  #markAt: number[] = []
-  #markLsn: Lsn[] = []
-  #marksDone = 0
+  #confirmed: Lsn
+  readonly #progress = new Progress()
+  /** The header line that says the floor, and the low end of the window that it was made for. */
+  #floorLine: Uint8Array | null = null
+  #floorEntry = -1
   #tailsLeft = 0
   #waitUntil = 0
   /** Resumes since the last message was stored. */
@@ -108,6 +107,7 @@ export class Publisher {
   constructor(options: PublisherOptions, origin: Origin, link: Link) {
     this.#options = options
     this.#origin = origin
+    this.#confirmed = origin.confirmed
     this.#link = link
     this.window = new Window(options.maxMessages)
     this.#lowMessages = options.maxMessages * ROOM_SHARE
@@ -134,16 +134,8 @@ export class Publisher {
   /** Everything offered before this call must be stored before `lsn` is confirmed. */
   mark(lsn: Lsn): void {
     const { window } = this
-    if (window.low === window.high) {
-      this.#confirm(lsn)
-      return
-    }
-    const last = this.#markAt.length - 1
-    if (last >= 0 && this.#markAt[last] === window.high) this.#markLsn[last] = lsn
-    else {
-      this.#markAt.push(window.high)
-      this.#markLsn.push(lsn)
-    }
+    if (window.low === window.high) this.#confirm(lsn)
+    else this.#progress.mark(window.high, lsn)
   }
 
   /** Sends what was offered. Call once for each burst of changes. */
@@ -161,12 +153,6 @@ export class Publisher {
         counters.resumeSkipped++
         window.setState(entry, STORED)
         released = true
-      } else if (lane.fenced && lane.holesInFlight) {
-        // The fence claims that there is no hole before it, so the messages that fill holes must be stored first.
-        this.#next--
-        this.#resume('holes', '')
-        this.#settled()
-        break
       } else this.#send(entry, lane)
     }
     if (released) this.#advance()
@@ -245,14 +231,28 @@ export class Publisher {
 
   #send(entry: number, lane: Lane): void {
     const { window } = this
-    const fenced = lane.fenced
-    const header = composeHeader(window.head(entry), fenced ? lane.lastSequence : null)
-    if (!fenced) lane.holesInFlight = true
+    const header = composeHeader(
+      window.head(entry),
+      this.#floorOf(entry),
+      lane.shared ? null : lane.lastSequence,
+    )
     if (entry < this.#everSent) this.#options.counters.eventsRetried++
     else this.#everSent = entry + 1
-    window.setSent(entry, fenced ? ++lane.lastSequence : Number.NaN, this.#now)
+    window.setSent(entry, lane.shared ? Number.NaN : ++lane.lastSequence, this.#now)
     this.inFlight++
     this.#link.publish(window.subject(entry), header, window.payload(entry), this.#epoch, entry)
+  }
+
+  /** What is known to be stored while this entry is sent: everything before the event of the window's low end. */
+  #floorOf(entry: number): Uint8Array | null {
+    const { window } = this
+    const { low } = window
+    if (entry === low) return null
+    if (this.#floorEntry !== low) {
+      this.#floorEntry = low
+      this.#floorLine = floorLine({ commitLsn: window.commitLsn(low), ordinal: window.ordinal(low) })
+    }
+    return this.#floorLine
   }
 
   /** Messages in flight for too long: nobody knows whether they are stored. */
@@ -302,7 +302,7 @@ export class Publisher {
 
   #readTails(): void {
     const epoch = ++this.#epoch
-    const origin = { ...this.#origin, confirmed: this.#confirmed > this.#origin.confirmed ? this.#confirmed : this.#origin.confirmed }
+    const origin = { ...this.#origin, confirmed: this.#confirmed }
     this.#enter('reading')
     this.#tailsLeft = this.lanes.length
     if (this.#tailsLeft === 0) this.#open()
@@ -333,6 +333,7 @@ export class Publisher {
 
   #open(): void {
     this.#enter('open')
+    this.#origin = { ...this.#origin, fresh: false }
     this.#next = this.window.low
     this.flush(this.#now)
   }
@@ -349,27 +350,11 @@ export class Publisher {
   #advance(): void {
     const { window } = this
     if (!window.release()) return
-    this.#confirmMarks()
+    const confirmed = this.#progress.reached(window.low)
+    if (confirmed !== null) this.#confirm(confirmed)
     if (this.full && window.size <= this.#lowMessages && window.bytes <= this.#lowBytes) {
       this.full = false
       this.#options.onRoom()
-    }
-  }
-
-  #confirmMarks(): void {
-    const { low } = this.window
-    const before = this.#marksDone
-    while (this.#marksDone < this.#markAt.length && this.#markAt[this.#marksDone]! <= low) this.#marksDone++
-    if (this.#marksDone === before) return
-    this.#confirm(this.#markLsn[this.#marksDone - 1]!)
-    if (this.#marksDone === this.#markAt.length) {
-      this.#markAt.length = 0
-      this.#markLsn.length = 0
-      this.#marksDone = 0
-    } else if (this.#marksDone >= MARKS_KEPT) {
-      this.#markAt = this.#markAt.slice(this.#marksDone)
-      this.#markLsn = this.#markLsn.slice(this.#marksDone)
-      this.#marksDone = 0
     }
   }
 

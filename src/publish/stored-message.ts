@@ -3,7 +3,7 @@
  * headers (messages of a consumer) and the raw header bytes (messages fetched singly).
  * https://docs.nats.io/reference/reference-protocols/nats-protocol#hpub
  */
-import { POSITION_HEADER, parsePosition } from '../event/position.ts'
+import { FLOOR_HEADER, POSITION_HEADER, parsePlace, parsePosition } from '../event/position.ts'
 import type { StoredHeaders } from './tail-walk.ts'
 
 export interface StoredMessage extends StoredHeaders {
@@ -11,17 +11,16 @@ export interface StoredMessage extends StoredHeaders {
 }
 
 const MESSAGE_ID = 'Nats-Msg-Id'
-const FENCE = 'Nats-Expected-Last-Sequence'
-const BATCH = 'Nats-Batch-Id'
 
 /** `get`: the first value of a header, or undefined or '' where there is none. */
 export function storedMessage(seq: number, get: (name: string) => string | undefined): StoredMessage {
   const position = get(POSITION_HEADER)
+  const floor = get(FLOOR_HEADER)
   return {
     seq,
     msgId: get(MESSAGE_ID) || null,
     position: position ? parsePosition(position) : null,
-    fenced: Boolean(get(FENCE) || get(BATCH)),
+    floor: floor ? parsePlace(floor) : null,
   }
 }
 

@@ -75,7 +75,7 @@ export function planStreams(
 interface Claim {
   readonly kind: StreamKind
   readonly limits: StreamLimits | null
-  readonly subjects: string[]
+  readonly subjects: readonly string[]
 }
 
 /** Dead letters are few; the server sets the whole of `max_bytes` aside when a stream is created. */
@@ -152,9 +152,10 @@ class Draft {
     })
     for (const { subject, other } of clashes) this.#overlaps(subject, name, other.subject, other.stream)
     const claim = this.#claims.get(name)
-    if (claim === undefined)
-      this.#claims.set(name, { kind, limits: this.#limits(name, kind), subjects: [...subjects] })
-    else claim.subjects.push(...subjects)
+    // A stream that was only used becomes one that is also given subjects.
+    const kept =
+      claim !== undefined && claim.kind !== 'existing' ? claim : { kind, limits: this.#limits(name, kind) }
+    this.#claims.set(name, { ...kept, subjects: [...(claim?.subjects ?? []), ...subjects] })
     return clashes.length > 0 ? null : name
   }
 
@@ -205,7 +206,7 @@ class Draft {
   /** A stream of that name is this one when it has something to do with the subject; else it is another's. */
   #fits({ name, subject }: TokenStream): boolean {
     const claimed = this.#claims.get(name)
-    if (claimed !== undefined) return claimed.kind === 'token'
+    if (claimed !== undefined && claimed.kind !== 'existing') return claimed.kind === 'token'
     if (this.#kindOf(name) !== 'existing') return false
     const there = this.#existing.find(stream => stream.name === name)
     if (there === undefined) return true

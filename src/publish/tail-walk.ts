@@ -2,20 +2,20 @@
  * What resume must know of a stream: which of our messages it holds already. Pure: it is shown the headers of the
  * stream's messages, newest first, and says when it has seen enough.
  *
- * A message of ours that was published behind the fence says: everything of this slot up to my position is stored,
- * and nothing above it is stored before me. So the first such message ends the walk, and its position is the floor
- * below which everything is skipped. Messages of ours that were published unfenced, or by another slot of the same
- * database server, say nothing about their neighbours: they are skipped one by one, by Msg-Id.
+ * Every message of ours says what was known when it was sent: everything of this slot below its floor is stored. The
+ * highest floor found is true for good, whoever wrote in between. Messages at or above it are skipped one by one, by
+ * Msg-Id. The fence can't tell as much: when another writer's message slips into the pipeline, the message that
+ * follows the refused one finds the sequence that it expects.
  */
-import type { Position } from '../event/position.ts'
+import type { Place, Position } from '../event/position.ts'
 import { comparePlaces } from '../event/position.ts'
 import type { Lsn } from '../lsn.ts'
 
 export interface StoredHeaders {
   readonly msgId: string | null
   readonly position: Position | null
-  /** Published behind the fence: alone with an expected last sequence, or in an atomic batch. */
-  readonly fenced: boolean
+  /** The message's `Fraiseql-Floor`; null: it has none, and its own place is its floor. */
+  readonly floor: Place | null
 }
 
 /** Whose messages are ours, and where the history that is still valid ends. */
@@ -24,6 +24,8 @@ export interface Origin {
   readonly slot: string
   /** Commits below it are done and never come again. */
   readonly confirmed: Lsn
+  /** The slot has just been made: the stream can't hold anything that it will deliver. */
+  readonly fresh: boolean
   /**
    * Where a timeline left the history of this server: messages from beyond were committed on a server that was
    * replaced, and say nothing about this one. null: the timeline is (still) valid everywhere.
@@ -31,13 +33,20 @@ export interface Origin {
   readonly endOf: (timeline: number) => Lsn | null
 }
 
-/** The most messages a window can hold, whatever is configured: unfenced holes can't lie further back than this. */
-export const MAX_WINDOW_MESSAGES = 8192
+/**
+ * The most messages that a window can hold, whatever is configured. When a message was sent, fewer than this many
+ * before it were not stored yet; so once that many below the floor were seen, none above it lies further back.
+ */
+export const MAX_WINDOW_MESSAGES = 4096
+/** A window may overshoot by the messages of one change. */
+const ENOUGH = MAX_WINDOW_MESSAGES + 1024
+/** A stream in which so many messages are none of ours is not read further. */
+const MOST_FOREIGN = 100_000
 
 export class TailWalk {
-  /** Everything of ours up to here is stored. */
-  floor: Position | null = null
-  /** Messages above the floor that are stored, by Msg-Id. */
+  /** Everything of ours below is stored. */
+  floor: Place | null = null
+  /** Messages at or above the floor that are stored, by Msg-Id. */
   readonly stored = new Map<string, Position>()
   /** The newest message is no message of ours: somebody else writes to this stream. */
   foreignTail = false
@@ -45,51 +54,49 @@ export class TailWalk {
   lostHistory = 0
   readonly #origin: Origin
   #seen = 0
-  #seenOurs = 0
-  #seenDone = 0
+  #foreign = 0
+  /** Per slot: messages below what matters. */
+  readonly #below = new Map<string, number>()
 
   constructor(origin: Origin) {
     this.#origin = origin
+    this.#below.set(origin.slot, 0)
   }
 
   /** The next older message. True: enough. */
-  visit({ msgId, position, fenced }: StoredHeaders): boolean {
-    const { system, slot, confirmed, endOf } = this.#origin
+  visit({ msgId, position, floor }: StoredHeaders): boolean {
+    const { system, slot, confirmed, fresh, endOf } = this.#origin
     const first = this.#seen++ === 0
     if (position === null || msgId === null || position.system !== system) {
       if (first) this.foreignTail = true
-      return false
+      return fresh || ++this.#foreign >= MOST_FOREIGN
     }
+    if (fresh) return true
     const end = endOf(position.timeline)
     if (end !== null && position.commitLsn >= end) {
       this.lostHistory++
       return false
     }
-    if (position.slot === slot && fenced) {
-      if (this.floor === null || comparePlaces(position, this.floor) > 0) this.floor = position
-      return true
-    }
-    this.#seenOurs++
-    if (position.commitLsn >= confirmed) this.stored.set(msgId, position)
-    else this.#seenDone++
-    if (this.#seenDone >= MAX_WINDOW_MESSAGES) return true
-    return position.slot === slot && this.#seenOurs >= 3 * MAX_WINDOW_MESSAGES && this.#closeUnfenced()
+    if (position.slot === slot) this.#raise(floor ?? position)
+    else this.#foreign++
+    if (this.#matters(position, confirmed)) this.stored.set(msgId, position)
+    else this.#below.set(position.slot, (this.#below.get(position.slot) ?? 0) + 1)
+    return this.#foreign >= MOST_FOREIGN || [...this.#below.values()].every(count => count >= ENOUGH)
   }
 
-  /**
-   * After three windows of unfenced messages, a whole window back from the highest there can be no hole: when the
-   * highest was sent, all that lay a window before it had their acks. That point becomes the floor.
-   */
-  #closeUnfenced(): boolean {
-    const highest = [...this.stored.values()]
-      .filter(position => position.slot === this.#origin.slot)
-      .sort(comparePlaces)
-    const floor = highest[highest.length - MAX_WINDOW_MESSAGES]
-    if (floor === undefined) return false
+  #raise(floor: Place): void {
+    if (this.floor !== null && comparePlaces(floor, this.floor) <= 0) return
     this.floor = floor
     for (const [msgId, position] of this.stored) {
-      if (position.slot === floor.slot && comparePlaces(position, floor) <= 0) this.stored.delete(msgId)
+      if (position.slot !== this.#origin.slot || comparePlaces(position, floor) >= 0) continue
+      this.stored.delete(msgId)
+      this.#below.set(position.slot, this.#below.get(position.slot)! + 1)
     }
-    return true
+  }
+
+  /** Whether the source may deliver it again, as far as is known. */
+  #matters(position: Position, confirmed: Lsn): boolean {
+    if (position.commitLsn < confirmed) return false
+    return position.slot !== this.#origin.slot || comparePlaces(position, this.floor!) >= 0
   }
 }

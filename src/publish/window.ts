@@ -21,11 +21,9 @@ const EMPTY = new Uint8Array(0)
 export interface Target {
   /** Index of the stream's lane. */
   readonly lane: number
-  /** Which message of its event this is within the stream, from 0. */
-  readonly part: number
 }
 
-const NOWHERE: Target = { lane: 0, part: 0 }
+const NOWHERE: Target = { lane: 0 }
 
 export class Window {
   /** The oldest entry that is not done. */

@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { startNats, startNatsCluster } from '../kit/nats.ts'
 import { startPostgres } from '../kit/postgres.ts'
+import { startStandby } from '../kit/standby.ts'
 
 const kit = fileURLToPath(new URL('../kit/', import.meta.url))
 
@@ -55,6 +56,28 @@ describe('startPostgres', () => {
 
   it('tells why a server does not start', async () => {
     await assert.rejects(startPostgres({ settings: { wal_level: 'nonsense' } }), /wal_level/)
+  })
+})
+
+describe('startStandby', () => {
+  it('follows its primary, and is one after its promotion', async () => {
+    const primary = await startPostgres()
+    const servers = [primary]
+    try {
+      await primary.sql("SELECT pg_create_logical_replication_slot('left', 'pgoutput')")
+      await primary.sql('CREATE TABLE t (a int)')
+      const standby = await startStandby(primary)
+      servers.push(standby)
+      await primary.sql('INSERT INTO t VALUES (1)')
+      while ((await standby.sql('SELECT a FROM t')).length === 0) await sleep(20)
+      await primary.stop('immediate')
+      await standby.sql('SELECT pg_promote()')
+      await standby.sql('INSERT INTO t VALUES (2)')
+      assert.deepEqual(await standby.sql('SELECT a FROM t ORDER BY a'), [{ a: 1 }, { a: 2 }])
+      assert.deepEqual(await standby.sql('SELECT slot_name FROM pg_replication_slots'), [])
+    } finally {
+      await Promise.all(servers.map(server => server.stop()))
+    }
   })
 })
 

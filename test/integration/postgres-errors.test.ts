@@ -5,7 +5,12 @@ import { after, before, describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ConfigurationError, RetryableError } from '../../src/errors.ts'
 import { connectReplication, connectSql, PINNED_SETTINGS } from '../../src/postgres.ts'
-import { checkServer, identifySystem, inspectServer, serverError } from '../../src/source/replication/server.ts'
+import {
+  checkServer,
+  identifySystem,
+  inspectServer,
+  serverError,
+} from '../../src/source/replication/server.ts'
 import { type PostgresServer, startPostgres } from '../kit/postgres.ts'
 
 const HBA = `
@@ -56,7 +61,9 @@ describe('connectSql', () => {
   it('takes a password of special characters, by SCRAM and by MD5', async () => {
     for (const user of ['secretive', 'old']) {
       const client = await connectSql(database(urlOf(user, { password: 'p@ss/w:rd%#?' })), options)
-      const { rows } = await client.query('SELECT current_user AS role, application_name FROM pg_stat_activity WHERE pid = pg_backend_pid()')
+      const { rows } = await client.query(
+        'SELECT current_user AS role, application_name FROM pg_stat_activity WHERE pid = pg_backend_pid()',
+      )
       assert.deepEqual(rows, [{ role: user, application_name: 'test' }])
       await client.end()
     }
@@ -69,7 +76,12 @@ describe('connectSql', () => {
     await client.end()
   })
 
-  const REFUSED: readonly [string, () => string, string, typeof ConfigurationError | typeof RetryableError][] = [
+  const REFUSED: readonly [
+    string,
+    () => string,
+    string,
+    typeof ConfigurationError | typeof RetryableError,
+  ][] = [
     ['a wrong password', () => urlOf('secretive', { password: 'Wr0ng' }), '28P01', ConfigurationError],
     ['a missing password', () => urlOf('secretive'), 'PASSWORD_MISSING', ConfigurationError],
     ['an unknown role', () => urlOf('stranger'), '28000', ConfigurationError],
@@ -122,7 +134,9 @@ describe('connectSql', () => {
     await new Promise<void>(resolve => web.listen(0, '127.0.0.1', resolve))
     const address = web.address()
     const port = typeof address === 'object' && address !== null ? address.port : 0
-    const error = await failureOf(connectSql(database(urlOf('plain', { host: `127.0.0.1:${port}` })), options))
+    const error = await failureOf(
+      connectSql(database(urlOf('plain', { host: `127.0.0.1:${port}` })), options),
+    )
     assert.equal(error.code, 'NOT_POSTGRESQL')
     web.close()
   })
@@ -131,11 +145,14 @@ describe('connectSql', () => {
     const host = `127.0.0.1:1,127.0.0.1:${server.port}`
     const client = await connectSql(database(urlOf('plain', { host })), options)
     await client.end()
-    const error = await failureOf(connectSql(database(urlOf('plain', { host: '127.0.0.1:1,127.0.0.1:2' })), options))
+    const error = await failureOf(
+      connectSql(database(urlOf('plain', { host: '127.0.0.1:1,127.0.0.1:2' })), options),
+    )
     assert.match(error.message, /127\.0\.0\.1:1.*127\.0\.0\.1:2/)
     const twice = `127.0.0.1:${server.port},127.0.0.1:1`
     assert.equal(
-      (await failureOf(connectSql(database(urlOf('secretive', { host: twice, password: 'x' })), options))).code,
+      (await failureOf(connectSql(database(urlOf('secretive', { host: twice, password: 'x' })), options)))
+        .code,
       '28P01',
     )
   })
@@ -146,7 +163,10 @@ describe('connectSql', () => {
     await client.end()
     const url = `${urlOf('plain', { host })}?target_session_attrs=standby`
     assert.equal((await failureOf(connectSql(database(url), options))).code, 'WRONG_SERVER')
-    const either = await connectSql(database(`${urlOf('plain')}?target_session_attrs=prefer-standby`), options)
+    const either = await connectSql(
+      database(`${urlOf('plain')}?target_session_attrs=prefer-standby`),
+      options,
+    )
     await either.end()
   })
 
@@ -226,7 +246,10 @@ describe('inspectServer', () => {
     const facts = await inspectServer(client)
     assert.equal(Math.trunc(facts.version / 10_000), server.major)
     assert.equal(facts.walLevel, 'logical')
-    assert.deepEqual([facts.database, facts.role, facts.standby, facts.pooled], ['postgres', 'streamer', false, false])
+    assert.deepEqual(
+      [facts.database, facts.role, facts.standby, facts.pooled],
+      ['postgres', 'streamer', false, false],
+    )
     assert.deepEqual([facts.superuser, facts.mayReplicate], [false, true])
     assert.deepEqual(facts.slots, { max: 2, used: 0 })
     assert.deepEqual(checkServer(facts, { slotExists: false }), [])
@@ -235,13 +258,17 @@ describe('inspectServer', () => {
   })
 
   it('finds a role without REPLICATION and no free slot, both at once', async () => {
-    for (const name of ['one', 'two']) await server.sql(`SELECT pg_create_logical_replication_slot('${name}', 'pgoutput')`)
+    for (const name of ['one', 'two'])
+      await server.sql(`SELECT pg_create_logical_replication_slot('${name}', 'pgoutput')`)
     const client = await connectSql(database(urlOf('plain')), options)
     const facts = await inspectServer(client)
     const error = serverError(checkServer(facts, { slotExists: false }))
     assert.match(error?.message ?? '', /role "plain" lacks REPLICATION; no free replication slot: 2 of/)
     assert.match(error?.remedy ?? '', /ALTER ROLE "plain" REPLICATION;.*max_replication_slots/)
-    assert.deepEqual(checkServer(facts, { slotExists: true }).map(({ code }) => code), ['ROLE_REPLICATION'])
+    assert.deepEqual(
+      checkServer(facts, { slotExists: true }).map(({ code }) => code),
+      ['ROLE_REPLICATION'],
+    )
     await client.end()
     for (const name of ['one', 'two']) await server.sql(`SELECT pg_drop_replication_slot('${name}')`)
   })

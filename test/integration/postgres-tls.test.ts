@@ -1,12 +1,12 @@
 /** sslmode against servers with and without TLS, as libpq has it. */
 import assert from 'node:assert/strict'
-import { chownSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chownSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { ConfigurationError } from '../../src/errors.ts'
 import { connectReplication, connectSql } from '../../src/postgres.ts'
-import { makeAuthority } from '../kit/certificates.ts'
+import { createAuthority } from '../kit/certificates.ts'
 import { type PostgresServer, startPostgres } from '../kit/postgres.ts'
 
 const HBA = `
@@ -26,25 +26,24 @@ const UNTRUSTED = new Set([
   'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
 ])
 
-const authority = makeAuthority()
-const stranger = makeAuthority('another authority')
 let files: string
 let server: PostgresServer
 
 before(async () => {
   files = mkdtempSync(join(tmpdir(), 'fraiseql-test-tls-'))
-  const client = authority.issue('certified')
-  const texts = { ca: authority.cert, stranger: stranger.cert, cert: client.cert, key: client.key }
-  for (const [name, text] of Object.entries(texts)) writeFileSync(join(files, `${name}.pem`), text)
+  const authority = createAuthority(files, 'ca')
+  createAuthority(files, 'stranger')
+  authority.issue('certified')
+  const own = authority.issue('localhost', ['localhost'])
   server = await startPostgres({ hba: HBA })
   const { uid, gid } = statSync(server.dataDir)
-  const own = authority.issue('localhost', ['localhost'])
-  const inside = { 'server.crt': own.cert, 'server.key': own.key, 'root.crt': authority.cert }
-  for (const [name, text] of Object.entries(inside)) {
-    writeFileSync(join(server.dataDir, name), text, { mode: 0o600 })
+  const inside = { 'server.crt': own.certFile, 'server.key': own.keyFile, 'root.crt': authority.certFile }
+  for (const [name, file] of Object.entries(inside)) {
+    writeFileSync(join(server.dataDir, name), readFileSync(file), { mode: 0o600 })
     chownSync(join(server.dataDir, name), uid, gid)
   }
-  for (const role of ['secured', 'unsecured', 'certified']) await server.sql(`CREATE ROLE ${role} LOGIN REPLICATION`)
+  for (const role of ['secured', 'unsecured', 'certified'])
+    await server.sql(`CREATE ROLE ${role} LOGIN REPLICATION`)
 })
 after(async () => {
   await server.stop()
@@ -103,7 +102,11 @@ describe('a server with TLS', () => {
     ['sslmode=require', '28000', { user: 'unsecured' }],
     ['sslmode=allow', 'tls', { user: 'secured' }],
     ['sslmode=disable', '28000', { user: 'secured' }],
-    ['sslmode=require&sslcert=FILES/cert.pem&sslkey=FILES/key.pem', 'tls', { user: 'certified' }],
+    [
+      'sslmode=require&sslcert=FILES/certified.pem&sslkey=FILES/certified-key.pem',
+      'tls',
+      { user: 'certified' },
+    ],
     ['sslmode=require', '28000', { user: 'certified' }],
   ]
   for (const [query, expected, as] of CASES) {

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import type { Client } from 'pg'
 import { ConfigurationError, FatalError, RetryableError } from '../../src/errors.ts'
-import { classifyPostgresError } from '../../src/postgres-codes.ts'
 import { connectReplication, connectSql } from '../../src/postgres.ts'
+import { classifyPostgresError } from '../../src/postgres-codes.ts'
 import {
   ensureSlot,
   explainSlotFailure,
@@ -47,8 +47,14 @@ describe('ensureSlot', () => {
     assert.equal(made.walStatus, 'reserved')
     assert.ok(made.restartLsn > 0n && made.confirmedFlush >= made.restartLsn)
     const found = await ensureSlot(client, 'made')
-    assert.deepEqual(found, { ...made, created: false, safeWalSize: found.state === 'ready' && found.safeWalSize })
-    const [row] = await server.sql("SELECT to_jsonb(s) AS slot FROM pg_replication_slots s WHERE slot_name = 'made'")
+    assert.deepEqual(found, {
+      ...made,
+      created: false,
+      safeWalSize: found.state === 'ready' && found.safeWalSize,
+    })
+    const [row] = await server.sql(
+      "SELECT to_jsonb(s) AS slot FROM pg_replication_slots s WHERE slot_name = 'made'",
+    )
     const slot = row?.slot as Record<string, unknown>
     assert.equal(slot.plugin, 'pgoutput')
     assert.equal(slot.temporary, false)
@@ -164,7 +170,9 @@ describe('a slot that another session holds', () => {
 describe('readSlotLag', () => {
   it('counts the WAL since then, and knows a slot that is gone', async () => {
     const before = await readSlotLag(client, 'made')
-    await server.sql('CREATE TABLE IF NOT EXISTS filler AS SELECT g, repeat(md5(g::text), 4) FROM generate_series(1, 500) g')
+    await server.sql(
+      'CREATE TABLE IF NOT EXISTS filler AS SELECT g, repeat(md5(g::text), 4) FROM generate_series(1, 500) g',
+    )
     const after = await readSlotLag(client, 'made')
     assert.ok(before !== null && after !== null)
     assert.ok(after.lagBytes > before.lagBytes && after.retainedBytes >= after.lagBytes)
@@ -177,7 +185,8 @@ describe('a slot that was lost', () => {
   it('stops with exit code 79, before and while streaming', async () => {
     await ensureSlot(client, 'doomed')
     const status = async () =>
-      (await server.sql("SELECT wal_status FROM pg_replication_slots WHERE slot_name = 'doomed'"))[0]?.wal_status
+      (await server.sql("SELECT wal_status FROM pg_replication_slots WHERE slot_name = 'doomed'"))[0]
+        ?.wal_status
     for (let i = 0; i < 20 && (await status()) !== 'lost'; i++) {
       await server.sql('SELECT pg_logical_emit_message(false, $1, repeat($2, 4000000))', ['fill', 'x'])
       await server.sql('SELECT pg_switch_wal()')

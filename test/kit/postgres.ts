@@ -18,6 +18,8 @@ export interface PostgresOptions {
   readonly hba?: string
   /** A system identifier of its own; servers made from one template share theirs. Costs an initdb. */
   readonly ownSystemId?: boolean
+  /** Fills the data folder in the template's stead. */
+  readonly fill?: (dataDir: string) => Promise<void>
 }
 
 export type Row = Record<string, unknown>
@@ -67,7 +69,8 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   const watchdog = startWatchdog(home, 'QUIT')
   own(home, programs)
   const dataDir = join(home, 'data')
-  if (options.ownSystemId === true) initialize(dataDir, programs)
+  if (options.fill !== undefined) await options.fill(dataDir)
+  else if (options.ownSystemId === true) initialize(dataDir, programs)
   else copyFolder(template(programs), dataDir)
   const logFile = join(home, 'log')
   const port = await freePort()

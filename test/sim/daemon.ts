@@ -2,6 +2,7 @@
  * One run of the daemon: the protocol core with a source and a link that are moved by hand. A crash is the loss of
  * this object; a frozen one keeps its window and its connection and loses its slot to another.
  */
+import { FLOOR_HEADER, type Place, parsePlace } from '../../src/event/position.ts'
 import type { Link, Publisher, State } from '../../src/publish/publisher.ts'
 import type { Lane } from '../../src/publish/lane.ts'
 import type { TailWalk } from '../../src/publish/tail-walk.ts'
@@ -17,6 +18,7 @@ export interface Packet {
   readonly daemon: Daemon
   readonly msgId: string
   readonly expected: number | null
+  readonly floor: Place | null
   readonly size: number
   readonly epoch: number
   readonly entry: number
@@ -42,6 +44,7 @@ export interface TailRead {
   at: number
 }
 
+const FLOOR = `${FLOOR_HEADER}: `
 const FENCE = 'Nats-Expected-Last-Sequence: '
 
 export class Daemon implements Link {
@@ -76,7 +79,9 @@ export class Daemon implements Link {
     this.#readTo = new Array<number>(setting.streams).fill(-1)
     const confirmed = world.slots[slot]!.confirmed
     this.item = world.wal.firstAfter(confirmed)
-    const origin = { system: '7h', slot: `s${slot}`, confirmed, endOf: world.wal.endOf() }
+    const fresh = !world.slots[slot]!.used
+    world.slots[slot]!.used = true
+    const origin = { system: '7h', slot: `s${slot}`, confirmed, fresh, endOf: world.wal.endOf() }
     this.publisher = new world.core.Publisher(
       {
         streams: world.streamNames,
@@ -90,6 +95,8 @@ export class Daemon implements Link {
         onState: (state, reason) => this.#onState(state, reason),
         onFailure: error => world.runFailed(this, error),
         onShared: lane => world.laneShared(this, lane.index),
+        counters: { duplicates: 0, resumeSkipped: 0, eventsRetried: 0 },
+        onResume: reason => world.resumes.set(reason, (world.resumes.get(reason) ?? 0) + 1),
         onStored: () => undefined,
         random: () => 0.5,
       },
@@ -141,15 +148,19 @@ export class Daemon implements Link {
     const message = world.wal.messages[Number(subject)]!
     const head = message.heads[this.slot]!
     if (!this.connected) throw new Violation('sent while down', `${this.name} sends ${message.name} while down`)
-    const fence = Buffer.from(header.buffer, header.byteOffset, header.length).latin1Slice(head.length)
-    const expected = fence === '\r\n' ? null : parseFence(fence)
-    const right = expected === null || expected >= 0
-    if (payload !== message.payload || !right) throw new Violation('mixed up', `${message.name} was sent wrong`)
+    const text = Buffer.from(header.buffer, header.byteOffset, header.length).toString('latin1', head.length)
+    const expected = numberIn(text, FENCE)
+    const floor = text.startsWith(FLOOR) ? parsePlace(text.slice(FLOOR.length, text.indexOf('\r\n'))) : null
+    const mixedUp = payload !== message.payload || !text.endsWith('\r\n') || Number.isNaN(expected)
+    if (mixedUp) throw new Violation('mixed up', `${message.name} was sent wrong: ${text}`)
     const { stream, msgId } = message
     const size = header.length + payload.length
     const [readFrom, readTo] = [this.#readFrom[stream]!, this.#readTo[stream]!]
     const life = world.lives[stream]!
-    this.sending.push({ message, daemon: this, msgId, expected, size, epoch, entry, life, readFrom, readTo })
+    this.sending.push({
+      ...{ message, daemon: this, msgId, expected, floor, size },
+      ...{ epoch, entry, life, readFrom, readTo },
+    })
     if (expected === null) world.checkUnfenced(this, message)
     world.trace?.push(`${this.name} sends ${message.name}${expected === null ? '' : ` behind ${expected}`}`)
   }
@@ -167,18 +178,10 @@ export class Daemon implements Link {
   }
 
   #offer(message: SimMessage): void {
-    const { commitLsn, ordinal, part } = message.position
-    const head = message.heads[this.slot]!
-    this.publisher.offer(
-      message.stream,
-      message.subject,
-      head,
-      message.payload,
-      commitLsn,
-      ordinal,
-      part,
-      Number.NaN,
-    )
+    const { commitLsn, ordinal } = message.position
+    const { target, subject, heads, payload } = message
+    const { now } = this.#world
+    this.publisher.offer(target, subject, heads[this.slot]!, payload, commitLsn, ordinal, Number.NaN, now)
     this.#world.trace?.push(`${this.name} is offered ${message.name} for ${this.#world.streamNames[message.stream]}`)
   }
 
@@ -199,12 +202,13 @@ export class Daemon implements Link {
   #onState(state: State, reason: string | null): void {
     const world = this.#world
     world.trace?.push(`${this.name} is ${state}${reason === null ? '' : ` (${reason})`}`)
-    if (reason !== null && state === 'settling') world.resumes.set(reason, (world.resumes.get(reason) ?? 0) + 1)
   }
 }
 
-function parseFence(text: string): number {
-  if (!text.startsWith(FENCE) || !text.endsWith('\r\n\r\n')) return -1
-  const digits = text.slice(FENCE.length, -4)
-  return /^\d+$/.test(digits) ? Number(digits) : -1
+/** The value of a header among those that are added last; null when it is not there. */
+function numberIn(text: string, name: string): number | null {
+  const start = text.indexOf(name)
+  if (start === -1) return null
+  const digits = text.slice(start + name.length, text.indexOf('\r\n', start))
+  return digits === '' ? Number.NaN : Number(digits)
 }

@@ -3,7 +3,8 @@
  * daemon's code. It watches what streams store and what is confirmed, and throws the first broken promise.
  *
  * Twice. A message may be stored again only if no resume could know of the first copy: it was removed before the tail
- * was read, or (unfenced messages only) it was stored after that. Behind the fence nothing is stored in between.
+ * was read; or it came late, after that, and beyond the duplicate window, where no fence holds (a shared stream, or a
+ * stranger's message in mid-flight).
  * Order. A message that comes later than one that follows it in the WAL is excused when that one was sent unfenced
  * (a stream shared with other writers), or when somebody else wrote into the stream while it was in flight: the fence
  * is a number, and a stranger's message makes the next fence fit.
@@ -130,7 +131,8 @@ export class Oracle {
   #checkTwice(copy: Copy, other: Copy): void {
     const { message } = copy
     const known = other.storedAt <= copy.readFrom
-    const excused = known ? other.removedAt < copy.readTo : !copy.fenced
+    const strangers = isDisturbed(copy) || isDisturbed(other)
+    const excused = known ? other.removedAt < copy.readTo : !copy.fenced || strangers
     if (excused) {
       this.counts.again++
       return
@@ -146,8 +148,7 @@ export class Oracle {
       const other = copies[at]!
       if (other.slot !== copy.slot || other.message.lost || !isBefore(place, other.message.position)) continue
       if (other.removedAt < copy.readTo) continue
-      const strangers = other.strangerAt > other.readFrom
-      if (!other.fenced || (strangers && !this.strict)) {
+      if (!other.fenced || (isDisturbed(other) && !this.strict)) {
         this.counts.late++
         continue
       }
@@ -155,6 +156,11 @@ export class Oracle {
       throw new Violation('order', `${places} at ${other.sequence}`)
     }
   }
+}
+
+/** A stranger wrote into the stream while it was in flight, so its fence says nothing about what lies before it. */
+function isDisturbed(copy: Copy): boolean {
+  return copy.strangerAt > copy.readFrom
 }
 
 function isBefore(a: Position, b: Position): boolean {

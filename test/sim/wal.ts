@@ -3,6 +3,7 @@
  * messages. It grows while the schedule runs, and a failover cuts its end off and goes on with another timeline.
  */
 import type { Position } from '../../src/event/position.ts'
+import type { Target } from '../../src/publish/window.ts'
 import { type Lsn, toLsn } from '../../src/lsn.ts'
 import type { Copy } from './oracle.ts'
 
@@ -17,6 +18,7 @@ export interface SimMessage {
   readonly position: Position
   readonly msgId: string
   readonly subject: string
+  readonly target: Target
   readonly payload: Uint8Array
   /** Headers by slot: complete but for the fence. */
   readonly heads: readonly Uint8Array[]
@@ -125,6 +127,7 @@ export class Wal {
       position: positions[0]!,
       msgId,
       subject: String(number),
+      target: TARGETS[stream]![part]!,
       payload: PAYLOADS[number % PAYLOADS.length]!,
       heads: [head, head],
       positions,
@@ -139,3 +142,4 @@ export class Wal {
 const COUNTS = [0, 1, 1, 1, 1, 2, 2, 3, 5, 9]
 const ROUTES = [1, 1, 1, 1, 0, 2, 2, 3]
 const PAYLOADS = [1, 5, 20].map(size => new Uint8Array(size))
+const TARGETS: readonly Target[][] = [0, 1, 2].map(lane => [0, 1, 2].map(part => ({ lane, part })))

@@ -49,7 +49,10 @@ const CASES: readonly [string, Partial<DatabaseTarget>][] = [
       ],
     },
   ],
-  ['postgresql://h/d', { sslMode: 'prefer', targetSession: 'any', applicationName: null, connectTimeoutMs: null }],
+  [
+    'postgresql://h/d',
+    { sslMode: 'prefer', targetSession: 'any', applicationName: null, connectTimeoutMs: null },
+  ],
   ['postgresql://h/d?sslmode=require', { sslMode: 'require', sslRootCert: null }],
   ['postgresql://h/d?sslmode=require&sslrootcert=ca.pem', { sslMode: 'verify-ca', sslRootCert: 'ca.pem' }],
   ['postgresql://h/d?sslrootcert=system', { sslMode: 'verify-full' }],

@@ -7,7 +7,14 @@ import { type PublicationRequest, planPublication } from '../../src/source/repli
 import type { FoundTable, RelationFacts, RowOperation } from '../../src/source/replication/wanted-tables.ts'
 
 function relation(oid: number, table: string, facts: Partial<RelationFacts> = {}): RelationFacts {
-  const common = { schema: 'public', kind: 'r', persistence: 'p', visible: true, owned: true, extension: false } as const
+  const common = {
+    schema: 'public',
+    kind: 'r',
+    persistence: 'p',
+    visible: true,
+    owned: true,
+    extension: false,
+  } as const
   return { oid, table, root: oid, ...common, ...facts }
 }
 
@@ -32,7 +39,15 @@ const want = (relation: RelationFacts, ...operations: RowOperation[]): FoundTabl
 
 function request(tables: readonly FoundTable[], facts: Partial<PublicationRequest> = {}): PublicationRequest {
   const role = { version: 140_000, role: 'me', database: 'shop', mayCreate: true }
-  const fixed = { name: 'pub', slot: 'own', everything: false, publication: null, identities, relations, role }
+  const fixed = {
+    name: 'pub',
+    slot: 'own',
+    everything: false,
+    publication: null,
+    identities,
+    relations,
+    role,
+  }
   return { ...fixed, tables, ...facts }
 }
 
@@ -77,7 +92,10 @@ describe('a missing publication', () => {
 
   it('publishes stored generated columns where PostgreSQL can', () => {
     const role = { version: 180_000, role: 'me', database: 'shop', mayCreate: true }
-    assert.match(planPublication(request([want(a)], { role })).sql[0] ?? '', /publish_generated_columns = stored/)
+    assert.match(
+      planPublication(request([want(a)], { role })).sql[0] ?? '',
+      /publish_generated_columns = stored/,
+    )
   })
 
   it('is made without tables where rules name none', () => {
@@ -103,7 +121,10 @@ describe('a missing publication', () => {
     const role = { version: 140_000, role: 'me', database: 'shop', mayCreate: false }
     const error = refusal(request([want(a), want(theirs)], { role }))
     assert.match(error.message, /"me" does not own "public"\."theirs"\nrole "me" may not create .* "shop"/)
-    assert.match(error.remedy, /CREATE PUBLICATION "pub" FOR TABLE ONLY "public"\."a", ONLY "public"\."theirs" WITH/)
+    assert.match(
+      error.remedy,
+      /CREATE PUBLICATION "pub" FOR TABLE ONLY "public"\."a", ONLY "public"\."theirs" WITH/,
+    )
   })
 })
 
@@ -135,7 +156,12 @@ describe('a publication that this daemon keeps', () => {
 
 describe("somebody's publication", () => {
   it('is used when it is enough, with whatever it has more', () => {
-    for (const facts of [{ own: false, owner: 'dba' }, { keeper: null }, { keeper: 'other' }, { shaped: true }]) {
+    for (const facts of [
+      { own: false, owner: 'dba' },
+      { keeper: null },
+      { keeper: 'other' },
+      { shaped: true },
+    ]) {
       const plan = planPublication(request([want(a, 'insert')], { publication: publication([1, 2], facts) }))
       assert.deepEqual([plan.action, plan.sql], ['use', []])
       assert.equal(plan.warnings.length, 'shaped' in facts ? 1 : 0)
@@ -159,9 +185,16 @@ describe("somebody's publication", () => {
   })
 
   it('is an error when it lacks something, with the exact SQL', () => {
-    const theirs = publication([2], { own: false, owner: 'dba', operations: new Set<RowOperation>(['insert']) })
+    const theirs = publication([2], {
+      own: false,
+      owner: 'dba',
+      operations: new Set<RowOperation>(['insert']),
+    })
     const error = refusal(request([want(a, 'update')], { publication: theirs }))
-    assert.match(error.message, /belongs to "dba" and does not publish the tables "public"\."a", nor all of update/)
+    assert.match(
+      error.message,
+      /belongs to "dba" and does not publish the tables "public"\."a", nor all of update/,
+    )
     assert.ok(
       error.remedy.includes(
         'ALTER PUBLICATION "pub" ADD TABLE ONLY "public"."a"; ' +
@@ -169,7 +202,12 @@ describe("somebody's publication", () => {
       ),
       error.remedy,
     )
-    const wide = publication([], { keeper: null, allTables: true, published: [1], operations: new Set(['insert']) })
+    const wide = publication([], {
+      keeper: null,
+      allTables: true,
+      published: [1],
+      operations: new Set(['insert']),
+    })
     assert.match(refusal(request([want(a)], { publication: wide })).remedy, /SET \(publish = /)
   })
 

@@ -39,7 +39,11 @@ const parent = relation('public/tb_event', { kind: 'p' })
 const part = relation('public/tb_event_2026', { root: parent.oid })
 const all = [order, item, hidden, other, dotted, inA, view, unlogged, foreignTable, parent, part]
 
-const find = (...tables: string[]) => findTables(tables.map(table => ({ table, operations: [] })), all)
+const find = (...tables: string[]) =>
+  findTables(
+    tables.map(table => ({ table, operations: [] })),
+    all,
+  )
 
 describe('findTables', () => {
   const CASES: readonly [string, RelationFacts][] = [
@@ -91,13 +95,12 @@ describe('findTables', () => {
     assert.deepEqual(
       problems.map(({ message }) => message),
       [
-        'fraiseql.toml:1: table "tb_ordr" does not exist',
+        'fraiseql.toml:1: table "tb_ordr" does not exist; did you mean tb_order, app.tb_order?',
         'fraiseql.toml:2: "v_order" is a view, which has no changes',
         'fraiseql.toml:3: "tb_cache" is unlogged: its changes are not in the WAL',
         'fraiseql.toml:4: "tb_far" is a foreign table, whose changes are made elsewhere',
       ],
     )
-    assert.match(problems[0]?.remedy ?? '', /Did you mean tb_order,/)
     assert.match(problems[2]?.remedy ?? '', /ALTER TABLE "public"\."tb_cache" SET LOGGED;/)
   })
 
@@ -110,7 +113,7 @@ describe('findTables', () => {
 describe('closeNames', () => {
   const CASES: readonly [string, string[]][] = [
     ['tb_ordre', ['tb_order', 'app.tb_order']],
-    ['order', ['app.tb_order', 'tb_order']],
+    ['order', ['tb_order', 'app.tb_order']],
     ['TB_ORDER', ['tb_order', 'app.tb_order']],
     ['tb_invoice', ['app.tb_invoice']],
     ['ap.tb_invoice', ['app.tb_invoice']],
@@ -122,7 +125,8 @@ describe('closeNames', () => {
 })
 
 describe('publishableTables', () => {
-  const names = (relations: RelationFacts[]) => publishableTables(relations).map(({ relation }) => relation.table)
+  const names = (relations: RelationFacts[]) =>
+    publishableTables(relations).map(({ relation }) => relation.table)
 
   it('takes tables and roots, of the role, not of extensions', () => {
     const spatial = relation('public/spatial_ref_sys', { extension: true })

@@ -19,17 +19,31 @@ const IN_MAIN = ['database']
 export function mainExample(): string {
   const lines = [
     SCHEMA,
-    ...comment('What fraiseql-observer reads of fraiseql.toml: the database and the rules. The tables of FraiseQL itself'),
+    ...comment(
+      'What fraiseql-observer reads of fraiseql.toml: the database and the rules. The tables of FraiseQL itself',
+    ),
     ...comment('may stand beside them. All other settings: fraiseql-observer.toml, in the same folder.'),
     '',
     ...table('database'),
     '',
-    ...comment('Rules: which change goes to which subject. Without any rule, every table of the publication goes to'),
+    ...comment(
+      'Rules: which change goes to which subject. Without any rule, every table of the publication goes to',
+    ),
     ...comment('{subject_prefix}.{Entity}.{OPERATION}, such as fraiseql.mutation.Order.INSERT.'),
     '#',
-    ...['[[observers]]', 'table = "tb_order"', 'event = "INSERT" # or a list, or "*"', 'subject = "order_created"'].map(off),
+    ...[
+      '[[observers]]',
+      'table = "tb_order"',
+      'event = "INSERT" # or a list, or "*"',
+      'subject = "order_created"',
+    ].map(off),
     '#',
-    ...['[[observers]]', 'table = "tb_order"', 'event = ["UPDATE", "DELETE"]', 'subject = "orders.{op}.{column:region}"'].map(off),
+    ...[
+      '[[observers]]',
+      'table = "tb_order"',
+      'event = ["UPDATE", "DELETE"]',
+      'subject = "orders.{op}.{column:region}"',
+    ].map(off),
   ]
   return `${lines.join('\n')}\n`
 }
@@ -38,9 +52,15 @@ export function observerExample(): string {
   const tables = [...new Set(KEYS.map(({ path }) => tableOf(path)))]
   const lines = [
     SCHEMA,
-    ...comment('The settings of fraiseql-observer, each with its default. ${VAR} and ${VAR:-default} are environment'),
-    ...comment('variables. Every key has a variable of its own, too, which wins: FRAISEQL_HTTP_PORT for [http] port.'),
-    ...comment('docs/configuration.md explains all of them; "fraiseql-observer validate-config" shows what is in force.'),
+    ...comment(
+      `The settings of fraiseql-observer, each with its default. \${VAR} and \${VAR:-default} are environment`,
+    ),
+    ...comment(
+      'variables. Every key has a variable of its own, too, which wins: FRAISEQL_HTTP_PORT for [http] port.',
+    ),
+    ...comment(
+      'docs/configuration.md explains all of them; "fraiseql-observer validate-config" shows what is in force.',
+    ),
     '',
     ...KEYS.filter(({ path }) => path.length === 1).flatMap(key => entry(key)),
     ...tables.filter(name => name !== '' && !IN_MAIN.includes(name)).flatMap(name => ['', ...table(name)]),
@@ -49,11 +69,21 @@ export function observerExample(): string {
 }
 
 function table(name: string): string[] {
-  const chosen = name.includes('*')
-  const header = `[${name.replace('*', name.startsWith('consumers') ? 'order-processor' : 'orders')}]`
-  // An empty [nats.tls] would ask for TLS.
-  const asked = chosen || name === 'nats.tls'
-  return [asked ? off(header) : header, ...KEYS.filter(({ path }) => tableOf(path) === name).flatMap(key => entry(key))]
+  const keys = KEYS.filter(({ path }) => tableOf(path) === name)
+  if (name === 'streams.*') return streamTable(keys)
+  const header = `[${name.replace('*', 'order-processor')}]`
+  // An empty [nats.tls] would ask for TLS, and an empty stream is an error.
+  const asked = name.includes('*') || name === 'nats.tls'
+  return [asked ? off(header) : header, ...keys.flatMap(key => entry(key))]
+}
+
+/** Its limits are those of [stream], which stand above it with all their comments. */
+function streamTable(keys: readonly Key[]): string[] {
+  return [
+    off('[streams.orders]'),
+    ...keys.filter(({ example }) => example !== undefined).flatMap(key => entry(key)),
+    ...comment('From max_age_seconds on, the keys of [stream] may stand here, too; what does not is as it is there.'),
+  ]
 }
 
 function entry(key: Key): string[] {
@@ -62,7 +92,8 @@ function entry(key: Key): string[] {
   const unit = key.unit === undefined ? '' : ` [${key.unit}]`
   const lines = comment(`${key.doc.replaceAll('`', '')}${unit}`)
   if (given !== undefined) return [...lines, `${name} = ${given}`]
-  if (key.default === undefined || key.default === null) return [...lines, `# e.g. ${name} = ${key.example ?? '...'}`]
+  if (key.default === undefined || key.default === null)
+    return [...lines, `# e.g. ${name} = ${key.example ?? '...'}`]
   return [...lines, off(`${name} = ${toml(key.default)}`)]
 }
 

@@ -26,11 +26,16 @@ export function jsonSchema(): Json {
 function tables(names: Names): Json {
   if (!isTable(names)) return leaf(names.meaning!)
   const properties = Object.fromEntries([...names.children].map(([name, child]) => [name, tables(child)]))
-  return { type: 'object', properties, additionalProperties: names.named === null ? false : tables(names.named) }
+  return {
+    type: 'object',
+    properties,
+    additionalProperties: names.named === null ? false : tables(names.named),
+  }
 }
 
 function leaf({ key, convert, spelling }: Meaning): Json {
-  if (key === null) return { description: spelling?.note ?? 'Belongs to another program; no effect on the observer.' }
+  if (key === null)
+    return { description: spelling?.note ?? 'Belongs to another program; no effect on the observer.' }
   if (spelling === null) return { ...withVariables(valueJson(key), key), description: key.doc }
   return { ...converted(key, convert), description: `The same as ${key.path.join('.')}${inUnits(convert)}.` }
 }
@@ -66,12 +71,20 @@ function withVariables(json: Json, { kind }: Key): Json {
 }
 
 function valueJson(key: Key): Json {
-  const { $schema, ...json } = z.toJSONSchema(key.type, { target: 'draft-7', io: 'input', override: withoutMeta })
+  const { $schema, ...json } = z.toJSONSchema(key.type, {
+    target: 'draft-7',
+    io: 'input',
+    override: withoutMeta,
+  })
   return json
 }
 
 function ruleJson(): Json {
-  const { $schema, ...json } = z.toJSONSchema(ruleSchema, { target: 'draft-7', io: 'input', override: withoutMeta })
+  const { $schema, ...json } = z.toJSONSchema(ruleSchema, {
+    target: 'draft-7',
+    io: 'input',
+    override: withoutMeta,
+  })
   return json
 }
 
@@ -85,5 +98,7 @@ function withoutMeta({ jsonSchema }: { jsonSchema: Record<string, unknown> }): v
 /** Spellings by the key they stand for, for the documentation. */
 export function spellingsOf(key: Key): string[] {
   const path = key.path.join('.')
-  return SPELLINGS.filter(({ to }) => to === path).map(({ from, convert }) => `\`${from}\`${inUnits(convert)}`)
+  return SPELLINGS.filter(({ to }) => to === path).map(
+    ({ from, convert }) => `\`${from}\`${inUnits(convert)}`,
+  )
 }

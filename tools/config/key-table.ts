@@ -1,5 +1,4 @@
 /** The tables of docs/configuration.md, from the table of keys: all keys, the keys of a rule, and other spellings. */
-import { variableOf } from '../../src/config/dialects.ts'
 import { KEYS, type Key, keysOf } from '../../src/config/keys.ts'
 import { ruleSchema } from '../../src/config/schema.ts'
 import { spellingsOf } from './json-schema.ts'
@@ -10,9 +9,10 @@ export function generatedParts(): Readonly<Record<string, string>> {
 }
 
 function keyTables(): string {
-  const tables = Map.groupBy(KEYS, ({ path }) => path.slice(0, -1).join('.'))
-  return [...tables]
-    .map(([name, keys]) => {
+  const tableOf = ({ path }: Key) => path.slice(0, -1).join('.')
+  return [...new Set(KEYS.map(tableOf))]
+    .map(name => {
+      const keys = KEYS.filter(key => tableOf(key) === name)
       const title = name === '' ? 'Before the first table' : `\`[${name.replace('*', 'NAME')}]\``
       return `### ${title}\n\n${markdown(['Key', 'Type', 'Default', 'Meaning'], keys.map(keyRow))}`
     })
@@ -33,7 +33,10 @@ function ruleTable(): string {
 
 function spellingTable(): string {
   const rows = KEYS.map(key => [`\`${key.path.join('.')}\``, spellingsOf(key).join('; ')])
-  return markdown(['Key', 'Also written'], rows.filter(([, spellings]) => spellings !== ''))
+  return markdown(
+    ['Key', 'Also written'],
+    rows.filter(([, spellings]) => spellings !== ''),
+  )
 }
 
 function typeOf({ kind, choices }: Key): string {
@@ -42,7 +45,8 @@ function typeOf({ kind, choices }: Key): string {
 }
 
 function defaultOf(key: Key): string {
-  if (key.path[0] === 'streams' && key.default === undefined) return key.path.at(-1)! in OWN ? '' : 'as `[stream]`'
+  if (key.path[0] === 'streams' && key.default === undefined)
+    return key.path.at(-1)! in OWN ? '' : 'as `[stream]`'
   if (key.default === undefined || key.default === null || key.default === '') return ''
   return `\`${JSON.stringify(key.default)}\``
 }
@@ -51,11 +55,7 @@ function defaultOf(key: Key): string {
 const OWN = { name: true, subjects: true }
 
 function markdown(header: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.map(cell => cell.replaceAll('|', '\\|')).join(' | ')} |`
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map(cell => cell.replaceAll('|', '\\|')).join(' | ')} |`
   return [line(header), line(header.map(() => '---')), ...rows.map(line)].join('\n')
-}
-
-/** For the sentence about variables: the name of one key. */
-export function variableFor(path: string): string {
-  return variableOf(path)
 }

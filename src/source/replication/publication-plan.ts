@@ -14,8 +14,8 @@ import type { IdentityFacts, PublicationFacts, RoleFacts } from './publication-c
 import { keeperComment } from './publication-catalog.ts'
 import {
   type FoundTable,
-  ROW_OPERATIONS,
   type RelationFacts,
+  ROW_OPERATIONS,
   type RowOperation,
   type TableProblem,
 } from './wanted-tables.ts'
@@ -171,7 +171,9 @@ function plan(request: PublicationRequest, action: 'create' | 'alter', shape: Sh
   if (action === 'create' && !role.mayCreate) problems.push(mayNotCreate(request, shape))
   if (problems.length > 0) throw publicationError(problems, 'PUBLICATION')
   const sql =
-    action === 'create' ? createSql(request, shape) : alterSql(request, publication as PublicationFacts, shape)
+    action === 'create'
+      ? createSql(request, shape)
+      : alterSql(request, publication as PublicationFacts, shape)
   return { action, sql, warnings: leftOut(request) }
 }
 

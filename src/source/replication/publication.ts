@@ -90,10 +90,21 @@ async function found(
   if (problems.length === 0) return found
   const views = relations.filter(
     ({ kind, schema, table }) =>
-      (kind === 'v' || kind === 'm') && wanted.some(one => one.table === table || one.table === `${schema}.${table}`),
+      (kind === 'v' || kind === 'm') &&
+      wanted.some(one => one.table === table || one.table === `${schema}.${table}`),
   )
-  const read = views.length === 0 ? [] : await readViewTables(client, views.map(({ oid }) => oid))
-  throw publicationError(problems, 'TABLES', read.length === 0 ? [] : [`Those views read: ${read.join(', ')}.`])
+  const read =
+    views.length === 0
+      ? []
+      : await readViewTables(
+          client,
+          views.map(({ oid }) => oid),
+        )
+  throw publicationError(
+    problems,
+    'TABLES',
+    read.length === 0 ? [] : [`Those views read: ${read.join(', ')}.`],
+  )
 }
 
 async function identitiesOf(

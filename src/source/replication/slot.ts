@@ -123,7 +123,9 @@ export async function ensureSlot(client: Client, name: string): Promise<ReadySlo
 
 /** null: there is no slot of this name. */
 export async function readSlot(client: Client, name: string): Promise<SlotFacts | null> {
-  const { rows } = await client.query<FactsRow>(FACTS, [name])
+  const { rows } = await client.query<FactsRow>(FACTS, [name]).catch(error => {
+    throw classifyPostgresError(error)
+  })
   const row = rows[0]
   if (row === undefined) return null
   const lsn = (text: string | null) => (text === null ? null : parseLsn(text))
@@ -178,7 +180,7 @@ export async function waitForSlot(
   let seen: number | null = null
   for (;;) {
     options.signal.throwIfAborted()
-    const holder = await holderOf(client, name)
+    const holder = (await readSlot(client, name))?.holder ?? null
     if (holder === null) return
     if (holder.pid !== seen) options.onHolder(holder)
     seen = holder.pid
@@ -188,9 +190,7 @@ export async function waitForSlot(
 
 /** For metrics; null when the slot is gone. */
 export async function readSlotLag(client: Client, name: string): Promise<SlotLag | null> {
-  const slot = await readSlot(client, name).catch(error => {
-    throw classifyPostgresError(error)
-  })
+  const slot = await readSlot(client, name)
   return slot === null ? null : slotLag(slot)
 }
 
@@ -243,14 +243,6 @@ async function createSlot(client: Client, name: string): Promise<void> {
   }
 }
 
-async function holderOf(client: Client, name: string): Promise<SlotHolder | null> {
-  try {
-    return (await readSlot(client, name))?.holder ?? null
-  } catch (error) {
-    throw classifyPostgresError(error)
-  }
-}
-
 /** Why a slot can't be ours, as the end of a sentence; null when it can. */
 function foreignness(slot: SlotFacts): string | null {
   if (slot.plugin === null) return 'is a physical one'
@@ -291,7 +283,8 @@ function vanished(name: string): FatalError {
   return new FatalError(`replication slot "${name}" was dropped while it was in use`, {
     code: 'SLOT_GONE',
     exitCode: EXIT.slotLost,
-    remedy: 'Start the daemon to make a new slot: what was committed since the last event is not in the stream.',
+    remedy:
+      'Start the daemon to make a new slot: what was committed since the last event is not in the stream.',
   })
 }
 

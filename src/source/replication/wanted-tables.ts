@@ -90,10 +90,13 @@ export function closeNames(name: string, relations: readonly RelationFacts[]): s
         edits(bare, table.toLowerCase(), tooFar),
         edits(name.toLowerCase(), text.toLowerCase(), tooFar),
       )
-      return { text, distance: table.toLowerCase() === `tb_${bare}` ? 1 : distance }
+      return { text, visible, distance: table.toLowerCase() === `tb_${bare}` ? 1 : distance }
     })
     .filter(({ distance }) => distance < tooFar)
-    .sort((a, b) => a.distance - b.distance || (a.text < b.text ? -1 : 1))
+    .sort(
+      (a, b) =>
+        a.distance - b.distance || Number(b.visible) - Number(a.visible) || (a.text < b.text ? -1 : 1),
+    )
     .slice(0, CLOSE_NAMES)
     .map(({ text }) => text)
 }
@@ -112,12 +115,11 @@ function rowOperations(operations: readonly RuleOperation[]): readonly RowOperat
 
 function missing(wanted: WantedTable, relations: readonly RelationFacts[]): TableProblem {
   const close = closeNames(wanted.table, relations)
+  const hint = close.length === 0 ? '' : `; did you mean ${close.join(', ')}?`
   return {
-    message: `${at(wanted)}table ${JSON.stringify(wanted.table)} does not exist`,
+    message: `${at(wanted)}table ${JSON.stringify(wanted.table)} does not exist${hint}`,
     remedy:
-      close.length === 0
-        ? 'Correct the name; names are case-sensitive, and a schema outside the search_path is written with it.'
-        : `Did you mean ${close.join(', ')}?`,
+      'Correct the table of the rule: names are case-sensitive, and a schema outside the search_path is written with it.',
   }
 }
 

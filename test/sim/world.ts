@@ -1,0 +1,274 @@
+/**
+ * The world of one schedule: the WAL and its slots, the streams, the daemons, and what travels between them. Nothing
+ * moves by itself; steps.ts moves it. `moment` counts what happens, `now` is the time that the daemons are told.
+ */
+import type { Lane } from '../../src/publish/lane.ts'
+import type { Lsn } from '../../src/lsn.ts'
+import type { Core } from './core.ts'
+import { Daemon, type Packet, type TailRead } from './daemon.ts'
+import { type Answer, ModelStream, refusal, type Stored } from './model-stream.ts'
+import { type Copy, Oracle, Violation } from './oracle.ts'
+import type { Setting } from './setting.ts'
+import { type SimMessage, Wal } from './wal.ts'
+
+/** Somebody else's message. */
+interface Foreign {
+  readonly foreign: true
+  readonly msgId: null
+  readonly expected: null
+  readonly size: number
+}
+
+/** What a stream of the simulation holds. */
+export type Content = (Packet & { readonly foreign?: never }) | Foreign
+
+export interface Slot {
+  confirmed: Lsn
+  holder: Daemon | null
+  /** A daemon ran on it before. */
+  used: boolean
+}
+
+export const NO_RESPONDERS = 503
+/** So many foreign messages at least before a daemon may give up the fence. */
+const FOREIGN_LIMIT = 5
+
+export class World {
+  readonly setting: Setting
+  readonly core: Core
+  readonly oracle: Oracle
+  readonly wal = new Wal()
+  readonly slots: Slot[]
+  readonly streamNames: string[]
+  /** null: deleted, not made again yet. */
+  readonly streams: (ModelStream<Content> | null)[]
+  /** How often each stream was made. */
+  readonly lives: number[]
+  /** Alive ones, also frozen and without a slot. */
+  daemons: Daemon[] = []
+  /** Messages in the pipes of connections that are dead for their daemon. */
+  ghosts: Packet[][] = []
+  now = 1000
+  moment = 1
+  readonly trace: string[] | null
+  readonly resumes = new Map<string, number>()
+  /** Nothing happened that excuses anything: streams must hold the WAL as it is. */
+  plain = true
+  readonly sharedEver: boolean[]
+  readonly #strangerAt: number[]
+  readonly #removedAt: number[]
+  readonly #lastReadFrom: number[]
+  readonly #foreign: number[]
+  readonly #copies = new Map<Content, Copy>()
+  #started = 0
+
+  constructor(setting: Setting, core: Core, options: { strict: boolean; trace: string[] | null }) {
+    this.setting = setting
+    this.core = core
+    this.trace = options.trace
+    const { streams } = setting
+    this.oracle = new Oracle(streams, options.strict)
+    this.slots = Array.from({ length: setting.slots }, () => ({ confirmed: this.wal.end, holder: null, used: false }))
+    this.plain = setting.slots === 1 && setting.keptMessages === 0
+    this.streamNames = ['A', 'B', 'C'].slice(0, streams)
+    this.lives = new Array<number>(streams).fill(0)
+    this.sharedEver = new Array<boolean>(streams).fill(false)
+    this.#strangerAt = new Array<number>(streams).fill(-1)
+    this.#removedAt = new Array<number>(streams).fill(-1)
+    this.#lastReadFrom = new Array<number>(streams).fill(-1)
+    this.#foreign = new Array<number>(streams).fill(0)
+    this.streams = this.streamNames.map(() => this.#newStream())
+  }
+
+  owns(slot: number, message: SimMessage): boolean {
+    const { slots, sameEvents } = this.setting
+    return slots === 1 || sameEvents || message.number % 2 === slot
+  }
+
+  /** A fresh run on a free slot; it makes the streams that are missing, as a start does. */
+  start(slot: number): Daemon {
+    this.streams.forEach((stream, index) => {
+      if (stream === null) this.createStream(index)
+    })
+    const daemon = new Daemon(this, ++this.#started, slot)
+    this.slots[slot]!.holder = daemon
+    this.daemons.push(daemon)
+    this.trace?.push(`${daemon.name} starts on slot ${slot}, confirmed up to ${this.slots[slot]!.confirmed}`)
+    return daemon
+  }
+
+  /** The end of a run. What it sent is on its way still, unless `lost`. */
+  end(daemon: Daemon, lost: boolean): void {
+    if (!daemon.alive) return
+    daemon.alive = false
+    this.cut(daemon, lost)
+    this.release(daemon)
+    this.daemons = this.daemons.filter(other => other !== daemon)
+  }
+
+  release(daemon: Daemon): void {
+    if (daemon.holds) this.slots[daemon.slot]!.holder = null
+    daemon.holds = false
+  }
+
+  /** The connection is gone; the publisher is not told here. */
+  cut(daemon: Daemon, lost: boolean): void {
+    if (!lost && daemon.sending.length > 0) this.ghosts.push(daemon.sending)
+    daemon.sending = []
+    daemon.replies = []
+    daemon.connected = false
+  }
+
+  runFailed(daemon: Daemon, error: unknown): void {
+    if (!(error instanceof this.core.RetryableError)) throw error
+    this.trace?.push(`${daemon.name} ends: ${error.message}`)
+    this.end(daemon, false)
+  }
+
+  laneShared(daemon: Daemon, stream: number): void {
+    this.trace?.push(`${daemon.name} goes on unfenced in ${this.streamNames[stream]}`)
+    this.sharedEver[stream] = true
+    if (this.#foreign[stream]! >= FOREIGN_LIMIT) return
+    const count = `after ${this.#foreign[stream]} foreign messages`
+    throw new Violation('shared without need', `${daemon.name} gives up the fence ${count}`)
+  }
+
+  checkUnfenced(daemon: Daemon, message: SimMessage): void {
+    if (this.sharedEver[message.stream] || this.setting.slots > 1) return
+    throw new Violation('unfenced without need', `${daemon.name} sends ${message.name} without a fence`)
+  }
+
+  /** JetStream takes one message. */
+  deliver(packet: Packet): void {
+    const index = packet.message.stream
+    const stream = this.streams[index]!
+    const answer = stream === null ? refusal(NO_RESPONDERS) : stream.publish(packet, this.now)
+    this.trace?.push(
+      `${this.streamNames[index]} ${inWords(answer)} ${packet.message.name} of daemon ${packet.daemon.number}`,
+    )
+    if (answer.code === 0 && !answer.duplicate) this.#stored(packet, answer.sequence)
+    this.reply(packet, answer)
+  }
+
+  reply(packet: Packet, answer: Answer): void {
+    if (packet.daemon.alive && packet.daemon.connected) packet.daemon.replies.push({ packet, answer })
+  }
+
+  takeReply(daemon: Daemon, at: number): void {
+    const reply = daemon.replies.splice(at, 1)[0]
+    if (reply === undefined) return
+    const { packet, answer } = reply
+    const { epoch, entry, message } = packet
+    this.trace?.push(`${daemon.name} hears that ${this.streamNames[message.stream]} ${inWords(answer)} ${message.name}`)
+    if (answer.code === 0) daemon.publisher.acked(epoch, entry, answer.sequence, answer.duplicate, this.now)
+    else daemon.publisher.refused(epoch, entry, answer.code, 'refused', this.now)
+  }
+
+  publishForeign(index: number): void {
+    const stream = this.streams[index]!
+    if (stream === null) return
+    const answer = stream.publish({ foreign: true, msgId: null, expected: null, size: 10 }, this.now)
+    if (answer.code !== 0) return
+    this.plain = false
+    this.#foreign[index]!++
+    this.#strangerAt[index] = ++this.moment
+    this.trace?.push(`somebody else's message is stored in ${this.streamNames[index]} at ${answer.sequence}`)
+  }
+
+  /** Shows up to `count` messages of the tail; the answer comes when the walk has enough. */
+  readTail(daemon: Daemon, read: TailRead, count: number): void {
+    const { lane, walk } = read
+    const stream = this.streams[lane.index]!
+    if (stream === null) {
+      this.failTail(daemon, read, 'STREAM_MISSING')
+      return
+    }
+    if (read.lastSequence === -1) {
+      read.lastSequence = stream.lastSequence
+      read.at = stream.lastSequence
+      daemon.tailBegun(lane.index, ++this.moment)
+      this.#lastReadFrom[lane.index] = this.moment
+    }
+    for (let left = count; left > 0; left--) {
+      const stored = stream.newest(read.at)
+      if (stored !== undefined) read.at = stored.sequence - 1
+      if (stored !== undefined && !walk.visit(headersOf(stored))) continue
+      daemon.tails = daemon.tails.filter(other => other !== read)
+      daemon.tailRead(lane.index, ++this.moment)
+      this.#traceTail(daemon, lane, read.lastSequence)
+      read.done(null, read.lastSequence)
+      return
+    }
+  }
+
+  failTail(daemon: Daemon, read: TailRead, code: string): void {
+    daemon.tails = daemon.tails.filter(other => other !== read)
+    this.trace?.push(`${daemon.name} can't read the tail of ${read.lane.stream}`)
+    read.done(new this.core.RetryableError('the tail could not be read', { code, remedy: '' }), 0)
+  }
+
+  deleteStream(index: number): void {
+    if (this.streams[index] === null) return
+    this.plain = false
+    this.oracle.streamDeleted(index, ++this.moment)
+    this.streams[index] = null
+    this.lives[index]!++
+    this.trace?.push(`stream ${this.streamNames[index]} is deleted`)
+  }
+
+  createStream(index: number): void {
+    if (this.streams[index] !== null) return
+    this.streams[index] = this.#newStream()
+    this.trace?.push(`stream ${this.streamNames[index]} is made anew`)
+  }
+
+  #newStream(): ModelStream<Content> {
+    const { replicated, duplicateWindowMs, keptMessages } = this.setting
+    const discard = keptMessages > 0 ? 'old' : 'new'
+    const limits = { replicated, duplicateWindowMs, maxMessages: keptMessages, maxBytes: 0, discard } as const
+    return new ModelStream<Content>(limits, stored => this.#removed(stored))
+  }
+
+  #removed(stored: Stored<Content>): void {
+    this.plain = false
+    const copy = this.#copies.get(stored.message)
+    if (copy === undefined) return
+    copy.removedAt = ++this.moment
+    this.#removedAt[copy.message.stream] = this.moment
+  }
+
+  #stored(packet: Packet, sequence: number): void {
+    const { message, daemon, readFrom, readTo } = packet
+    const index = message.stream
+    const fenced = packet.expected !== null
+    const copy: Copy = {
+      ...{ message, slot: daemon.slot, daemon: daemon.number, life: this.lives[index]!, sequence, fenced },
+      ...{ storedAt: ++this.moment, removedAt: Number.POSITIVE_INFINITY, readFrom, readTo },
+      strangerAt: this.#strangerAt[index]!,
+    }
+    this.#copies.set(packet, copy)
+    const lasting = fenced && !message.lost && this.setting.slots === 1 && packet.life === this.lives[index]
+    if (!lasting || this.#isOutdated(packet)) this.#strangerAt[index] = this.moment
+    this.oracle.stored(copy, packet.life)
+  }
+
+  /** It comes late, and messages were removed: the resumes since it was sent may count otherwise. */
+  #isOutdated({ message, readFrom }: Packet): boolean {
+    return this.#removedAt[message.stream]! > 0 && this.#lastReadFrom[message.stream]! > readFrom
+  }
+
+  #traceTail(daemon: Daemon, lane: Lane, lastSequence: number): void {
+    this.trace?.push(`${daemon.name} has read the tail of ${lane.stream}: last sequence ${lastSequence}`)
+  }
+}
+
+function headersOf({ message }: Stored<Content>) {
+  if (message.foreign) return { msgId: null, position: null, floor: null }
+  const position = message.message.positions[message.daemon.slot]!
+  return { msgId: message.msgId, position, floor: message.floor }
+}
+
+function inWords(answer: Answer): string {
+  if (answer.code !== 0) return `refuses (${answer.code})`
+  return answer.duplicate ? `knows already, at ${answer.sequence},` : `stores at ${answer.sequence}`
+}
