@@ -4,6 +4,7 @@
  * certificates are taken up without a restart.
  * https://docs.nats.io/running-a-nats-service/configuration/securing_nats/tls
  */
+import { X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { isIP } from 'node:net'
 import { checkServerIdentity, createSecureContext, type PeerCertificate } from 'node:tls'
@@ -69,7 +70,8 @@ async function tryFiles({ ca_file, cert_file, key_file }: NatsTls): Promise<void
   const ca = await pem('ca_file', ca_file)
   const cert = await pem('cert_file', cert_file)
   const key = await pem('key_file', key_file)
-  attempt('ca_file', ca_file, () => createSecureContext({ ...(ca === null ? {} : { ca }) }))
+  // A secure context takes a damaged authority without a word, and then trusts nobody.
+  if (ca !== null) attempt('ca_file', ca_file, () => new X509Certificate(ca))
   if (cert === null || key === null) return
   attempt('cert_file', cert_file, () => createSecureContext({ cert }))
   attempt('key_file', key_file, () => createSecureContext({ cert, key }))

@@ -46,8 +46,6 @@ export interface PipelineOptions {
   readonly prepare: (routes: readonly Route[], event: Event) => readonly Delivery[]
   /** A message that its stream can't take. Offers what replaces it, or throws to stop. */
   readonly oversize: (event: Event, delivery: Delivery, bytes: number, now: number) => void
-  /** Logical messages with this prefix only move the slot. */
-  readonly heartbeatPrefix: string
   readonly counters: { changesReceived: number; changesUnrouted: number; pausedSeconds: number }
 }
 
@@ -75,10 +73,10 @@ export class Pipeline implements Sink {
   }
 
   change(event: Event): void {
-    const { router, publisher, source, messageId, out, heartbeatPrefix, counters } = this.#options
+    const { router, publisher, source, messageId, out, counters } = this.#options
     counters.changesReceived++
     const routes = router.routesOf(event)
-    if (routes.length === 0 || event.message?.prefix === heartbeatPrefix) {
+    if (routes.length === 0) {
       counters.changesUnrouted++
       return
     }

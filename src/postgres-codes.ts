@@ -30,7 +30,7 @@ const START_LATER = 'The daemon tries again by itself; nothing is lost meanwhile
 const START_SERVER = 'Check that PostgreSQL runs there and that DATABASE_URL has the right host and port.'
 const RAISE_CONNECTIONS = 'Raise max_connections or max_wal_senders, or end sessions that are not needed.'
 const TRUST =
-  'Name the certificate authority with sslrootcert=FILE in DATABASE_URL, or use sslmode=require to encrypt unverified.'
+  'Name the certificate authority with sslrootcert=FILE in DATABASE_URL; sslmode=require trusts unseen.'
 const CLIENT_CERT =
   'Check sslcert, sslkey and sslrootcert in DATABASE_URL, and the TLS versions of both sides.'
 
@@ -39,12 +39,12 @@ const TABLE: Readonly<Record<string, Entry>> = {
   '28P01': [
     'configuration',
     'PostgreSQL refuses the password',
-    'Correct user and password in DATABASE_URL; percent-encode special characters (@ is %40, : is %3A, / is %2F).',
+    'Correct it in DATABASE_URL; percent-encode special characters (@ is %40, : is %3A, / is %2F).',
   ],
   '28000': [
     'configuration',
     'PostgreSQL refuses this role',
-    'Create the role with LOGIN, or add a line for this user, database, address and sslmode to pg_hba.conf and reload.',
+    'Create the role with LOGIN, or let it in (user, database, address, sslmode) in pg_hba.conf and reload.',
   ],
   [OWN_CODE.noPassword]: [
     'configuration',
@@ -120,7 +120,7 @@ const TABLE: Readonly<Record<string, Entry>> = {
   '53400': [
     'configuration',
     'PostgreSQL has no replication slot left',
-    'Raise max_replication_slots and restart PostgreSQL, or drop a slot that nobody uses: pg_drop_replication_slot().',
+    'Raise max_replication_slots and restart PostgreSQL, or drop a slot with pg_drop_replication_slot().',
   ],
   '55006': ['retry', 'the replication slot is in use by another session', START_LATER],
   '55P03': ['retry', 'another session holds a lock', START_LATER],
@@ -148,12 +148,12 @@ const TABLE: Readonly<Record<string, Entry>> = {
   '55000': [
     'fatal',
     'the slot cannot be used, or wal_level is not logical',
-    'Look at: SELECT * FROM pg_replication_slots; and SHOW wal_level (ALTER SYSTEM SET wal_level = logical; restart).',
+    'Look at SHOW wal_level (it must be logical) and SELECT * FROM pg_replication_slots;',
   ],
   '58P01': [
     'slot-lost',
     'PostgreSQL has removed WAL that the slot needs',
-    'Drop the slot (pg_drop_replication_slot) and start anew: what was committed since then is not in the stream.',
+    'Drop the slot and start anew: what was committed since its last position is not in the stream.',
   ],
   '0A000': [
     'fatal',
@@ -184,7 +184,7 @@ const REPLICATION_TABLE: Readonly<Record<string, Entry>> = {
   ],
 }
 
-/** Classes of SQLSTATE whose other members pass by themselves: connection, rollback, resources, operator, system. */
+/** Classes of SQLSTATE whose other members pass: connection, rollback, resources, operator, system. */
 const PASSING_CLASSES = new Set(['08', '40', '53', '57', '58', 'XX'])
 
 type PostgresFailure = ConfigurationError | FatalError | RetryableError

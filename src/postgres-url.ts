@@ -45,7 +45,7 @@ const TARGETS: readonly TargetSession[] = [
   'standby',
   'prefer-standby',
 ]
-/** A mistyped one of these would silently weaken the connection, so that any other key beginning with `ssl` is refused. */
+/** A mistyped one would silently weaken the connection, so that any other key beginning with `ssl` is refused. */
 const SSL_KEYS = [
   'ssl',
   'sslmode',

@@ -103,7 +103,7 @@ function namedStream(
 ): NamedStream {
   const { name: other, subjects, ...own } = written
   if (subjects === undefined && !check.refused(['streams', name, 'subjects'])) {
-    check.report(['streams', name, 'subjects'], 'is missing: a stream must name the subjects it owns')
+    check.report(['streams', name, 'name'], 'must name the subjects that the stream owns: subjects = ["..."]')
   }
   const limits = limitsSchema.parse({ ...pick(main), ...own })
   const { file, line } = check.place(['streams', name, 'name'])

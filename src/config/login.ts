@@ -18,7 +18,7 @@ export interface LoginContext {
   readonly read: (file: string) => string | null
 }
 
-/** Which keys each kind needs, in the order in which a missing `type` is found out. */
+/** Which keys each kind needs; without `type`, the first kind whose first key is there. */
 const NEEDS = {
   creds: ['creds'],
   jwt: ['jwt', 'nkey'],
@@ -28,12 +28,15 @@ const NEEDS = {
   none: [],
 } as const satisfies Record<NatsAuth['type'], readonly AuthKey[]>
 
+/** What a credentials file holds, in place of its path. */
+const CREDENTIALS = /[\r\n]|-----BEGIN|\beyJ/
+
 const SEED = /\bS[A-Z][A-Z2-7]{56}\b/
 const PUBLIC_KEY = /^[UANCOX][A-Z2-7]{55}$/
 
 export function natsAuth(auth: WrittenAuth, context: LoginContext): NatsAuth {
   const kinds = Object.keys(NEEDS) as NatsAuth['type'][]
-  const type = auth.type ?? kinds.find(kind => NEEDS[kind].some(key => auth[key] !== undefined)) ?? 'none'
+  const type = auth.type ?? kinds.find(kind => isBegun(kind, auth)) ?? 'none'
   const needed: readonly AuthKey[] = NEEDS[type]
   for (const key of needed) {
     if (auth[key] === undefined)
@@ -59,10 +62,7 @@ export function natsAuth(auth: WrittenAuth, context: LoginContext): NatsAuth {
     case 'jwt':
       return { type, jwt: jwtOrFile(auth.jwt, context), seed: seedOrFile(auth.nkey, context) }
     case 'creds':
-      return {
-        type,
-        file: auth.creds === undefined ? '' : existing(['nats', 'auth', 'creds'], auth.creds, context),
-      }
+      return { type, file: credsFile(auth.creds, context) }
   }
 }
 
@@ -79,6 +79,19 @@ export function natsTls({ enabled, ...tls }: Settings['nats']['tls'], context: L
     context.report(['nats', 'tls', 'key_file'], 'needs cert_file: a key is of no use without its certificate')
   }
   return { ...tls, ca_file: file('ca_file'), cert_file: file('cert_file'), key_file: file('key_file') }
+}
+
+function isBegun(kind: NatsAuth['type'], auth: WrittenAuth): boolean {
+  const [first]: readonly AuthKey[] = NEEDS[kind]
+  return first !== undefined && auth[first] !== undefined
+}
+
+function credsFile(written: string | undefined, context: LoginContext): string {
+  if (written === undefined) return ''
+  const path = ['nats', 'auth', 'creds']
+  if (!CREDENTIALS.test(written) && !SEED.test(written)) return existing(path, written, context)
+  context.report(path, 'must be the path of the credentials file, not what it holds')
+  return ''
 }
 
 function seedOrFile(written: string | undefined, context: LoginContext): string {

@@ -10,7 +10,6 @@ import { type Environment, expandVariables, hasVariables } from './expand.ts'
 import { issueText } from './issue-text.ts'
 import { formatKeyPath } from './key-path.ts'
 import type { Key } from './keys.ts'
-import { SETTINGS_TEXT } from './schema-text.ts'
 import { describePlace, LAYERS, type Place, type Setting } from './setting.ts'
 
 export interface Resolved {
@@ -29,10 +28,9 @@ export function resolve(settings: readonly Setting[], env: Environment): Resolve
   const warnings: ConfigurationProblem[] = []
   for (const [path, candidates] of byTarget(settings)) {
     const last = Math.max(...candidates.map(rank))
-    const [winner, ...rivals] = candidates.filter(candidate => rank(candidate) === last) as [
-      Setting,
-      ...Setting[],
-    ]
+    const [winner, ...rivals] = candidates
+      .filter(candidate => rank(candidate) === last)
+      .sort((a, b) => (a.place.line ?? 0) - (b.place.line ?? 0)) as [Setting, ...Setting[]]
     winners.set(path, winner)
     const result = evaluate(winner, env)
     if ('problems' in result) {
@@ -64,13 +62,7 @@ function byTarget(settings: readonly Setting[]): Map<string, Setting[]> {
 type Evaluated = { readonly value: unknown } | { readonly problems: ConfigurationProblem[] }
 
 function evaluate(setting: Setting, env: Environment): Evaluated {
-  const { key, place, target } = setting
-  const name = key.path.indexOf('*')
-  if (name >= 0 && !SETTINGS_TEXT.streamName.safeParse(target[name]).success) {
-    return {
-      problems: [problemAt(place, 'the name of the table must not have spaces, dots, slashes, * or >')],
-    }
-  }
+  const { key } = setting
   const problems: ConfigurationProblem[] = []
   const expanded = expand(setting, env, problems)
   if (problems.length > 0) return { problems }
@@ -124,6 +116,9 @@ function explain(
   const inList = typeof part === 'number' && Array.isArray(setting.value)
   const place = inList ? setting.placeOf([part]) : setting.place
   const checked = typeof part === 'number' && Array.isArray(value) ? value[part] : value
+  if (setting.convert === 'duration' && typeof checked === 'string') {
+    return problemAt(place, 'must be a duration such as "90s", "5m" or "720h", or a whole number of seconds')
+  }
   return problemAt(place, issueText(issue, setting.key, checked))
 }
 

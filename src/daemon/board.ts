@@ -112,7 +112,6 @@ export class Board {
         publication: replication.publication_name,
         tables: this.tables,
         confirmed_lsn: this.confirmed === null ? null : formatLsn(this.confirmed),
-        received_lsn: null,
         lag_bytes: lag === null ? null : Number(lag.lagBytes),
         lag_seconds: this.#lagSeconds(),
         retained_wal_bytes: lag === null ? null : Number(lag.retainedBytes),
@@ -122,7 +121,6 @@ export class Board {
       streams: (publisher?.lanes ?? []).map(lane => ({
         name: lane.stream,
         last_sequence: lane.lastSequence,
-        last_position: null,
         fenced: !lane.shared,
       })),
       in_flight: {

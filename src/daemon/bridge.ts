@@ -16,7 +16,7 @@ import { explainSlotFailure, readSlot } from '../source/replication/slot.ts'
 import { ReplicationStream } from '../source/replication/stream.ts'
 import { TypeCatalog } from '../source/replication/type-catalog.ts'
 import { connectToNats } from './connect-nats.ts'
-import { APPLICATION_NAME, type Context, HEARTBEAT_PREFIX } from './context.ts'
+import { APPLICATION_NAME, type Context } from './context.ts'
 import { Deliveries } from './deliveries.ts'
 import { drain } from './drain.ts'
 import { ownSlot } from './own-slot.ts'
@@ -106,7 +106,6 @@ async function run(
     ...parts,
     prepare: (routes, event) => deliveries.prepare(routes, event),
     oversize: (event, delivery, bytes, now) => deliveries.oversize(event, delivery, bytes, publisher, now),
-    heartbeatPrefix: HEARTBEAT_PREFIX,
     counters: context.metrics.counters,
   })
   releases.push(link.attach(publisher))

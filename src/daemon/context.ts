@@ -14,6 +14,3 @@ export interface Context {
 
 /** Shown in pg_stat_activity and in the monitoring of NATS. */
 export const APPLICATION_NAME = 'fraiseql-observer'
-
-/** Logical messages with this prefix come from the daemon itself and only move the slot. */
-export const HEARTBEAT_PREFIX = 'fraiseql_observer.heartbeat'

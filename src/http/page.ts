@@ -152,7 +152,6 @@ function connections({ postgres, nats, slot }: Status): Html {
 <dt>publication</dt><dd><code>${slot.publication}</code></dd>
 <dt>tables</dt><dd>${slot.tables}</dd>
 <dt>confirmed</dt><dd><code>${slot.confirmed_lsn ?? '-'}</code></dd>
-<dt>received</dt><dd><code>${slot.received_lsn ?? '-'}</code></dd>
 <dt>WAL status</dt><dd>${walStatus(slot.wal_status ?? '-')}</dd></dl></section>
 <section class="card"><h2>NATS</h2><dl>${connection(nats)}</dl></section>
 </div>`
@@ -177,12 +176,11 @@ function streams(all: readonly StreamStatus[]): Html {
   const rows = all.map(
     stream => markup`<tr><td data-label="stream"><code>${stream.name}</code></td>
 <td class="num" data-label="last sequence">${formatCount(stream.last_sequence)}</td>
-<td data-label="our last position"><code>${stream.last_position ?? '-'}</code></td>
 <td data-label="order">${stream.fenced ? FENCED : UNFENCED}</td></tr>`,
   )
   if (rows.length === 0) return raw('')
   return markup`<section class="card rows"><h2>Streams</h2><table><thead><tr><th>stream</th>
-<th class="num">last sequence</th><th>our last position</th><th>order</th></tr></thead>
+<th class="num">last sequence</th><th>order</th></tr></thead>
 <tbody>${rows}</tbody></table></section>`
 }
 

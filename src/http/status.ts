@@ -26,9 +26,8 @@ export interface SlotStatus {
   readonly name: string
   readonly publication: string
   readonly tables: number
-  /** LSNs as PostgreSQL writes them; null before the first is known. */
+  /** As PostgreSQL writes it; null before it is known. */
   readonly confirmed_lsn: string | null
-  readonly received_lsn: string | null
   readonly lag_bytes: number | null
   readonly lag_seconds: number | null
   readonly retained_wal_bytes: number | null
@@ -40,8 +39,6 @@ export interface SlotStatus {
 export interface StreamStatus {
   readonly name: string
   readonly last_sequence: number
-  /** Position of our last message: `LSN.ordinal`. */
-  readonly last_position: string | null
   readonly fenced: boolean
 }
 

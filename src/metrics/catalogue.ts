@@ -10,11 +10,11 @@ export const METRIC_PREFIX = 'fraiseql_observer_'
 export const COUNTERS = {
   eventsProcessed: {
     name: 'events_processed_total',
-    help: 'Events done: every message of the event has its publish ack, or the stream held it already.',
+    help: 'Events published: the first message of the event has its publish ack.',
   },
   eventsFailed: {
     name: 'events_failed_total',
-    help: 'Events given up on: kept as a dead letter, or refused for good.',
+    help: 'Events given up on and kept as a dead letter.',
   },
   eventsRetried: {
     name: 'events_retried_total',
@@ -27,11 +27,6 @@ export const COUNTERS = {
   changesUnrouted: {
     name: 'changes_unrouted_total',
     help: 'Changes that no rule matches; not published.',
-  },
-  transactions: { name: 'transactions_total', help: 'Commits read from PostgreSQL.' },
-  receivedBytes: {
-    name: 'received_bytes_total',
-    help: 'Bytes of the replication protocol read from PostgreSQL.',
   },
   publishedBytes: { name: 'published_bytes_total', help: 'Payload bytes that have their publish ack.' },
   duplicates: {
@@ -51,7 +46,6 @@ export const COUNTERS = {
     name: 'oversize_total',
     help: "Messages larger than the server's max_payload, whatever became of them.",
   },
-  heartbeats: { name: 'heartbeats_total', help: 'Logical messages written to move an idle slot.' },
   pausedSeconds: {
     name: 'paused_seconds_total',
     help: 'Time the replication socket was paused because the window of unacked messages was full.',
@@ -86,7 +80,7 @@ export const GAUGES = {
 export const LATENCIES = {
   processing: {
     name: 'processing_duration_seconds',
-    help: 'From reading a change to the publish ack of its last message.',
+    help: 'From reading a change to the publish ack of its message.',
   },
   publishAck: { name: 'publish_ack_duration_seconds', help: 'From a publish to its ack.' },
   commitToAck: {

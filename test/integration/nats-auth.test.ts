@@ -95,8 +95,8 @@ async function isRefused(login: Login, secrets: readonly string[], pattern: RegE
 async function isMisconfigured(login: Login, code: string, pattern: RegExp): Promise<void> {
   const error = await failureOf(login)
   assert.ok(error instanceof ConfigurationError, String(error))
-  assert.equal(error.code, code)
   assert.match(error.message, pattern)
+  assert.equal(error.code, code)
   assert.notEqual(error.remedy, '')
 }
 
@@ -272,8 +272,8 @@ test('an account without JetStream, and a server without, are fatal at the start
 })
 
 test('a missing permission is named', async () => {
-  const config =
-    'authorization { user: "anna", password: "x", permissions { publish: ["$JS.API.INFO"], subscribe: ["_INBOX.>"] } }'
+  const permissions = '{ publish: ["$JS.API.INFO"], subscribe: ["_INBOX.>"] }'
+  const config = `authorization { users = [{ user: anna, password: x, permissions: ${permissions} }] }`
   await withServer(config, async ({ url }) => {
     await works({ servers: [url], auth: { type: 'user', user: 'anna', password: 'x' } }, async nc => {
       await assert.rejects(requestApi(nc, 'STREAM.NAMES', null, { context: 'listing' }), {

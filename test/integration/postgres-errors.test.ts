@@ -185,7 +185,8 @@ describe('connectReplication', () => {
   it('pins the settings that a role and a database set otherwise', async () => {
     const sql = await connectSql(database(urlOf('odd')), options)
     const names = Object.keys(PINNED_SETTINGS)
-    const show = `SELECT lower(name) AS name, setting FROM pg_settings WHERE lower(name) IN ('${names.join("','")}') ORDER BY 1`
+    const show = `SELECT lower(name) AS name, setting FROM pg_settings
+      WHERE lower(name) IN ('${names.join("','")}') ORDER BY 1`
     const before = (await sql.query(show)).rows
     await sql.end()
     const client = await connectReplication(database(urlOf('odd')), options)

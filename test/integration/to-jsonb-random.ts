@@ -43,8 +43,8 @@ const RANDOM: Readonly<Record<string, fc.Arbitrary<string>>> = {
   timestamp: TIMESTAMP,
   timestamptz: TIMESTAMP,
   interval: fc
-    .tuple(INTEGER(16n), INTEGER(16n), INTEGER(48n))
-    .map(([m, d, us]) => `${m} mons ${d} days ${us} us`),
+    .tuple(INTEGER(16n), INTEGER(16n), INTEGER(30n), INTEGER(20n))
+    .map(([months, days, seconds, us]) => `${months} mons ${days} days ${seconds} secs ${us} us`),
   uuid: fc.uuid(),
   bytea: fc.uint8Array({ maxLength: 40 }).map(bytes => `\\x${Buffer.from(bytes).toString('hex')}`),
   jsonb: JSONB,

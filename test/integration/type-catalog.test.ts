@@ -19,7 +19,8 @@ const SCHEMA = `
   CREATE TYPE nested AS (p point3, ps point3[], d very_positive, at timestamptz, h hstore);
   CREATE TYPE floats AS RANGE (subtype = float8);
   CREATE TABLE tb (id bigint, gone text, j jsonb); ALTER TABLE tb DROP COLUMN gone;
-  CREATE TYPE colour; CREATE FUNCTION colour_in(cstring) RETURNS colour LANGUAGE internal IMMUTABLE STRICT AS 'textin';
+  CREATE TYPE colour;
+  CREATE FUNCTION colour_in(cstring) RETURNS colour LANGUAGE internal IMMUTABLE STRICT AS 'textin';
   CREATE FUNCTION colour_out(colour) RETURNS cstring LANGUAGE internal IMMUTABLE STRICT AS 'textout';
   CREATE TYPE colour (input = colour_in, output = colour_out, delimiter = '|');
   CREATE FUNCTION colour_json(colour) RETURNS json LANGUAGE sql AS $$ SELECT '{}'::json $$;

@@ -19,7 +19,6 @@ export function sampleStatus(part: Partial<Status> = {}): Status {
       publication: 'fraiseql_observer',
       tables: 3,
       confirmed_lsn: '16/B374D848',
-      received_lsn: '16/B374D900',
       lag_bytes: 184,
       lag_seconds: 0,
       retained_wal_bytes: 50_331_648,
@@ -27,7 +26,7 @@ export function sampleStatus(part: Partial<Status> = {}): Status {
       wal_status: 'reserved',
     },
     streams: [
-      { name: 'fraiseql_events', last_sequence: 1_234_567, last_position: '16/B374D848.3', fenced: true },
+      { name: 'fraiseql_events', last_sequence: 1_234_567, fenced: true },
     ],
     in_flight: { messages: 12, bytes: 6_480, max_messages: 1_024, max_bytes: 16_777_216, paused: false },
     rules: [],

@@ -79,7 +79,7 @@ export class Daemon implements Link {
     this.#readTo = new Array<number>(setting.streams).fill(-1)
     const confirmed = world.slots[slot]!.confirmed
     this.item = world.wal.firstAfter(confirmed)
-    const fresh = !world.slots[slot]!.used
+    const fresh = setting.freshSlots && !world.slots[slot]!.used
     world.slots[slot]!.used = true
     const origin = { system: '7h', slot: `s${slot}`, confirmed, fresh, endOf: world.wal.endOf() }
     this.publisher = new world.core.Publisher(

@@ -10,7 +10,6 @@
  * is a number, and a stranger's message makes the next fence fit.
  * Loss. Stored once is stored: what people or limits remove afterwards is theirs.
  */
-import type { Position } from '../../src/event/position.ts'
 import type { Lsn } from '../../src/lsn.ts'
 import type { Item, SimMessage } from './wal.ts'
 
@@ -143,10 +142,10 @@ export class Oracle {
 
   #checkOrder(copy: Copy): void {
     const copies = this.#copies[copy.message.stream]!
-    const place = copy.message.position
+    const { number } = copy.message
     for (let at = copies.length - 1; at >= 0; at--) {
       const other = copies[at]!
-      if (other.slot !== copy.slot || other.message.lost || !isBefore(place, other.message.position)) continue
+      if (other.slot !== copy.slot || other.message.lost || number > other.message.number) continue
       if (other.removedAt < copy.readTo) continue
       if (!other.fenced || (isDisturbed(other) && !this.strict)) {
         this.counts.late++
@@ -161,9 +160,4 @@ export class Oracle {
 /** A stranger wrote into the stream while it was in flight, so its fence says nothing about what lies before it. */
 function isDisturbed(copy: Copy): boolean {
   return copy.strangerAt > copy.readFrom
-}
-
-function isBefore(a: Position, b: Position): boolean {
-  if (a.commitLsn !== b.commitLsn) return a.commitLsn < b.commitLsn
-  return a.ordinal === b.ordinal ? a.part < b.part : a.ordinal < b.ordinal
 }

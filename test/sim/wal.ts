@@ -2,7 +2,7 @@
  * The write-ahead log as a slot delivers it: items in commit order, each with its changes, each change with its
  * messages. It grows while the schedule runs, and a failover cuts its end off and goes on with another timeline.
  */
-import type { Position } from '../../src/event/position.ts'
+import { OUTSIDE, type Place, type Position } from '../../src/event/position.ts'
 import type { Target } from '../../src/publish/window.ts'
 import { type Lsn, toLsn } from '../../src/lsn.ts'
 import type { Copy } from './oracle.ts'
@@ -12,6 +12,7 @@ export const SLOTS = ['s0', 's1'] as const
 
 /** One message that must come to be in one stream. */
 export interface SimMessage {
+  /** Counts up in the order of the WAL. */
   readonly number: number
   readonly name: string
   readonly stream: number
@@ -60,8 +61,10 @@ export class Wal {
     for (let i = 0; i < count; i++) {
       bits = (Math.imul(bits, 0x9e3779b1) >>> 3) + 1
       // Ordinals have gaps: changes that no rule wanted.
-      const ordinal = transactional ? i * 2 + (shape & 1) : 0
-      changes.push(this.#change(bits, streams, transactional ? xid : 0, commitLsn, ordinal))
+      const ordinal = i * 2 + (shape & 1)
+      // A message outside of transactions goes by the end of its record, where the next commit may begin.
+      const place = transactional ? { commitLsn, ordinal } : { commitLsn: endLsn, ordinal: OUTSIDE }
+      changes.push(this.#change(bits, streams, transactional ? xid : 0, place))
     }
     const item = { commitLsn, endLsn, transactional, changes }
     this.items.push(item)
@@ -100,21 +103,20 @@ export class Wal {
     return timeline => ends.get(timeline) ?? null
   }
 
-  #change(bits: number, streams: number, xid: number, commitLsn: Lsn, ordinal: number): SimMessage[] {
+  #change(bits: number, streams: number, xid: number, place: Place): SimMessage[] {
     const messages: SimMessage[] = []
     const parts = new Array<number>(streams).fill(0)
     const copies = ROUTES[bits % ROUTES.length]!
     for (let i = 0; i < copies; i++) {
       const stream = (bits >>> (4 + i)) % streams
-      const place = { commitLsn, ordinal, part: parts[stream]!++ }
-      messages.push(this.#message(stream, xid, place))
+      messages.push(this.#message(stream, xid, place, parts[stream]!++))
     }
     return messages
   }
 
-  #message(stream: number, xid: number, place: { commitLsn: Lsn; ordinal: number; part: number }): SimMessage {
+  #message(stream: number, xid: number, place: Place, part: number): SimMessage {
     const number = this.messages.length
-    const { commitLsn, ordinal, part } = place
+    const { commitLsn, ordinal } = place
     const id = `${SYSTEM}.${xid}.${commitLsn.toString(16)}.${ordinal}${part === 0 ? '' : `.r${part}`}`
     // The timeline keeps ids apart that a failover would otherwise give twice.
     const msgId = this.timeline === 1 ? id : `${id}t${this.timeline}`

@@ -252,9 +252,14 @@ export class World {
     this.oracle.stored(copy, packet.life)
   }
 
-  /** It comes late, and messages were removed: the resumes since it was sent may count otherwise. */
+  /**
+   * It comes late, after others have read the tail, and they may count otherwise than its sender did: messages were
+   * removed, or a stranger wrote.
+   */
   #isOutdated({ message, readFrom }: Packet): boolean {
-    return this.#removedAt[message.stream]! > 0 && this.#lastReadFrom[message.stream]! > readFrom
+    const { stream } = message
+    if (this.#lastReadFrom[stream]! <= readFrom) return false
+    return this.#removedAt[stream]! > 0 || this.#strangerAt[stream]! > readFrom
   }
 
   #traceTail(daemon: Daemon, lane: Lane, lastSequence: number): void {

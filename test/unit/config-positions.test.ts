@@ -11,12 +11,28 @@ const CASES: readonly [string, string, Readonly<Record<string, number>>][] = [
   ['a table', '[t]\n# c\na = 1\n', { t: 1, 't.a': 3 }],
   ['a dotted header', '[a.b]\nc = 1\n', { a: 1, 'a.b': 1, 'a.b.c': 2 }],
   ['a dotted key', '[t]\na.b.c = 1\na.b.d = 1\n', { 't.a': 2, 't.a.b': 2, 't.a.b.c': 2, 't.a.b.d': 3 }],
-  ['quoted keys', '"a b" = 1\n\'c.d\'.e = 2\n["f\\"g"]\nh = 1\n', { '"a b"': 1, '"c.d".e': 2, '"f\\"g".h': 4 }],
+  [
+    'quoted keys',
+    '"a b" = 1\n\'c.d\'.e = 2\n["f\\"g"]\nh = 1\n',
+    { '"a b"': 1, '"c.d".e': 2, '"f\\"g".h': 4 },
+  ],
   ['spaces around dots', '[ a . "b" ]\nc . d = 1\n', { 'a.b': 1, 'a.b.c.d': 2 }],
   ['an inline table', 'a = { b = 1, c.d = [ { e = 2 } ] }\n', { a: 1, 'a.b': 1, 'a.c.d[0].e': 1 }],
-  ['an array of several lines', 'a = [ # [\n  1,\n  "]", 3,\n]\nb = 1\n', { 'a[0]': 2, 'a[1]': 3, 'a[2]': 3, b: 5 }],
-  ['arrays of tables', '[[a]]\nb = 1\n[[a]]\nb = 2\n[a.c]\nd = 1\n', { 'a[0]': 1, 'a[0].b': 2, 'a[1]': 3, 'a[1].c.d': 6 }],
-  ['arrays in arrays of tables', '[[a]]\n[[a.b]]\nx = 1\n[[a.b]]\nx = 1\n[[a]]\n[[a.b]]\nx = 1\n', { 'a[0].b[1].x': 5, 'a[1].b[0].x': 8 }],
+  [
+    'an array of several lines',
+    'a = [ # [\n  1,\n  "]", 3,\n]\nb = 1\n',
+    { 'a[0]': 2, 'a[1]': 3, 'a[2]': 3, b: 5 },
+  ],
+  [
+    'arrays of tables',
+    '[[a]]\nb = 1\n[[a]]\nb = 2\n[a.c]\nd = 1\n',
+    { 'a[0]': 1, 'a[0].b': 2, 'a[1]': 3, 'a[1].c.d': 6 },
+  ],
+  [
+    'arrays in arrays of tables',
+    '[[a]]\n[[a.b]]\nx = 1\n[[a.b]]\nx = 1\n[[a]]\n[[a.b]]\nx = 1\n',
+    { 'a[0].b[1].x': 5, 'a[1].b[0].x': 8 },
+  ],
   ['texts of several lines', 'a = """\nb = 1\n\\"""\n"""\nc = 1\n', { a: 1, c: 5 }],
   ['CRLF', 'a = 1\r\n[t]\r\nb = 2\r\n', { a: 1, 't.b': 3 }],
   ['a byte order mark', '\ufeffa = 1\n', { a: 1 }],
@@ -40,7 +56,11 @@ describe('keyLines', () => {
         const lines = keyLines(text)
         for (const { path, value } of leavesOf(parse(text))) {
           leaves++
-          assert.equal(lines.get(formatKeyPath(path)), lineOf.get(value), `${formatKeyPath(path)} in\n${text}`)
+          assert.equal(
+            lines.get(formatKeyPath(path)),
+            lineOf.get(value),
+            `${formatKeyPath(path)} in\n${text}`,
+          )
         }
       }),
       { numRuns: 1_000 },
@@ -50,7 +70,10 @@ describe('keyLines', () => {
 })
 
 /** Every leaf is a number used once; writing it notes the line. */
-type Value = 'number' | { readonly array: readonly Value[]; readonly breaks: boolean } | { readonly table: readonly Value[] }
+type Value =
+  | 'number'
+  | { readonly array: readonly Value[]; readonly breaks: boolean }
+  | { readonly table: readonly Value[] }
 
 interface Statement {
   readonly kind: 'table' | 'list' | 'again' | 'part' | 'key' | 'dotted' | 'decoy'

@@ -29,14 +29,22 @@ const CASES: readonly [string, string, string?][] = [
   ['a key before the tables', `observers.x = 1\n${RULE}`, `${NEW}.x = 1\n${RULE}`],
   ['a part of a rule', `${RULE}[observers.x]\n`],
   ['a list in a rule', `${RULE}[[observers.actions]]\n`],
-  ['a list in a rule after the settings', `[observers]\n${RULE}[[observers.actions]]\n`, `[${NEW}]\n${RULE}[[observers.actions]]\n`],
+  [
+    'a list in a rule after the settings',
+    `[observers]\n${RULE}[[observers.actions]]\n`,
+    `[${NEW}]\n${RULE}[[observers.actions]]\n`,
+  ],
   ['settings alone', '[observers]\n[[observers.handlers]]\n'],
   ['rules alone', RULE],
   ['a key of that name elsewhere', `${RULE}[x]\nobservers.y = 1\n[z.observers]\n`],
   ['in a comment', `${RULE}# [observers]\n`],
   ['in a text', `${RULE}x = "[observers]"\ny = '[observers]'\n`],
   ['in a text of several lines', `${RULE}x = """\n[observers]\n"""\ny = '''\n[observers]'''\n`],
-  ['after quotes at the end of such a text', `${RULE}x = """a"""""\n[observers]\n`, `${RULE}x = """a"""""\n[${NEW}]\n`],
+  [
+    'after quotes at the end of such a text',
+    `${RULE}x = """a"""""\n[observers]\n`,
+    `${RULE}x = """a"""""\n[${NEW}]\n`,
+  ],
   ['after an escaped quote', `${RULE}x = "\\"\\\\"\n[observers]\n`, `${RULE}x = "\\"\\\\"\n[${NEW}]\n`],
   ['in an array', `${RULE}x = [\n[\n"observers"\n]\n]\n`],
   ['rules in a comment only', '# [[observers]]\n[observers]\n'],
@@ -79,8 +87,34 @@ describe('splitToml', () => {
   it('keeps every line and throws at nothing, whatever the text', () => {
     const piece = fc.oneof(
       fc.constantFrom('[observers]', '[[observers]]', '[ "observers" ]', "['observers']", '[observers.x]'),
-      fc.constantFrom('\n', '\r\n', '\r', '"', "'", '"""', "'''", '\\', '#', '=', '.', ',', '[', ']', '{', '}'),
-      fc.constantFrom('a = 1\n', 'table = "t"\n', 'x = """\n', 'observers.a = 1\n', '\ufeff', '\0', ' ', '\t'),
+      fc.constantFrom(
+        '\n',
+        '\r\n',
+        '\r',
+        '"',
+        "'",
+        '"""',
+        "'''",
+        '\\',
+        '#',
+        '=',
+        '.',
+        ',',
+        '[',
+        ']',
+        '{',
+        '}',
+      ),
+      fc.constantFrom(
+        'a = 1\n',
+        'table = "t"\n',
+        'x = """\n',
+        'observers.a = 1\n',
+        '\ufeff',
+        '\0',
+        ' ',
+        '\t',
+      ),
       fc.string({ unit: 'binary', maxLength: 5 }),
     )
     fc.assert(
@@ -106,14 +140,22 @@ interface Block {
   readonly setting?: object
 }
 
-const decoys = ['', '# [observers]\n', 'decoy = """\n[[observers]]\n[observers]\n"""\n', "decoy = '''[observers]'''\n"]
+const decoys = [
+  '',
+  '# [observers]\n',
+  'decoy = """\n[[observers]]\n[observers]\n"""\n',
+  "decoy = '''[observers]'''\n",
+]
 
 const blocks: Block[] = [
   ...decoys.map((decoy, id) => ({
     text: `[[observers]]\n${decoy}id = ${id}\n`,
     rule: decoy.startsWith('decoy') ? { decoy: plain(parse(decoy)).decoy, id } : { id },
   })),
-  { text: '[ "observers" ] # [[observers]]\nlist = [\n  "[observers]", # ]\n]\nid = 99\n', setting: { list: ['[observers]'], id: 99 } },
+  {
+    text: '[ "observers" ] # [[observers]]\nlist = [\n  "[observers]", # ]\n]\nid = 99\n',
+    setting: { list: ['[observers]'], id: 99 },
+  },
   { text: '[foreign]\nx = [ "[[observers]]" ]\n' },
   { text: '[[foreign2]]\n"observers" = { observers = 1 }\n' },
 ]

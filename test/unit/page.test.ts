@@ -74,7 +74,7 @@ test('nothing that is shown can become markup', () => {
       version: evil,
       postgres: { ...healthy.postgres, server: evil, server_version: evil, since: evil },
       slot: { ...healthy.slot, name: evil, publication: evil, wal_status: evil },
-      streams: [{ name: evil, last_sequence: 1, last_position: evil, fenced: false }],
+      streams: [{ name: evil, last_sequence: 1, fenced: false }],
       rules: [{ source: evil, operations: [evil], subject: evil, stream: evil, format: evil, note: evil }],
       last_error: { at: evil, message: evil, code: evil, remedy: evil },
     }),

@@ -82,7 +82,9 @@ function streamTable(keys: readonly Key[]): string[] {
   return [
     off('[streams.orders]'),
     ...keys.filter(({ example }) => example !== undefined).flatMap(key => entry(key)),
-    ...comment('From max_age_seconds on, the keys of [stream] may stand here, too; what does not is as it is there.'),
+    ...comment(
+      'From max_age_seconds on, the keys of [stream] may stand here, too; what does not is as it is there.',
+    ),
   ]
 }
 

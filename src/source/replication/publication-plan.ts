@@ -149,7 +149,7 @@ function same<T>(a: readonly T[], b: readonly T[]): boolean {
   return a.length === b.length && a.every(one => b.includes(one))
 }
 
-/** As it is. Tables whose updates fail are the applications' trouble already; say so, because the rules wait for them. */
+/** As it is. Tables whose updates fail are the applications' trouble already; say so: the rules wait for them. */
 function use(request: PublicationRequest, publication: PublicationFacts, wanted: Shape): PublicationPlan {
   const changes = publication.operations.has('update') || publication.operations.has('delete')
   const warnings = (changes ? wanted.tables : []).flatMap(relation => {
@@ -224,7 +224,8 @@ function leftOut({ everything, tables, identities }: PublicationRequest): string
     const lacks = lacksIdentity(identities, relation.oid)
     return lacks === null
       ? []
-      : `${qualifiedName(relation)} is left out, or its UPDATE and DELETE would fail: ${lacks.message}. ${lacks.remedy}`
+      : `${qualifiedName(relation)} is left out, or its UPDATE and DELETE would fail: ` +
+          `${lacks.message}. ${lacks.remedy}`
   })
 }
 
@@ -285,7 +286,7 @@ function foreign(request: PublicationRequest, publication: PublicationFacts, lac
       {
         message: `publication "${name}" ${whose} and does not publish ${what.join(', nor ')}`,
         remedy: kept
-          ? 'Choose another [replication] publication_name for this daemon, or drop that slot if its daemon is gone.'
+          ? 'Choose another [replication] publication_name, or drop that slot if its daemon is gone.'
           : `Let its owner or a superuser run: ${sql} Or choose another [replication] publication_name.`,
       },
     ],
@@ -322,7 +323,7 @@ function createSql({ name, slot, role }: PublicationRequest, { tables, operation
   ]
 }
 
-/** The options first: a table without replica identity may come in only when UPDATE and DELETE are out, at any moment. */
+/** One transaction, so that a table without replica identity comes in only as UPDATE and DELETE go out. */
 function alterSql(request: PublicationRequest, publication: PublicationFacts, shape: Shape): string[] {
   const { name, slot, role, relations } = request
   const alter = `ALTER PUBLICATION ${escapeIdentifier(name)}`

@@ -76,7 +76,8 @@ const FACTS = `
          s.confirmed_flush_lsn::text AS confirmed_flush, s.restart_lsn::text AS restart_lsn, s.wal_status,
          s.safe_wal_size::text AS safe_wal_size, to_jsonb(s)->>'invalidation_reason' AS invalidation_reason,
          coalesce((to_jsonb(s)->>'synced')::boolean, false) AS synced,
-         (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END)::text AS current_lsn
+         (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()
+               ELSE pg_current_wal_lsn() END)::text AS current_lsn
   FROM pg_replication_slots s LEFT JOIN pg_stat_activity a ON a.pid = s.active_pid
   WHERE s.slot_name = $1`
 

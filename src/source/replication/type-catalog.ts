@@ -31,7 +31,7 @@ export interface CatalogType {
 
 const STRING: ValueType = { kind: 'string' }
 
-/** The types asked for and all they are made of. An int2vector has elements, but only a true array has this handler. */
+/** The types asked for and all they are made of. Only a true array has this handler; an int2vector has not. */
 const TYPES = `
   WITH RECURSIVE needed(oid) AS (
     SELECT unnest($1::oid[])
@@ -44,11 +44,14 @@ const TYPES = `
     ) part
   )
   SELECT t.oid::text, t.typname AS name, t.typtype AS kind, t.typbasetype::text AS base,
-         CASE WHEN t.typsubscript = 'pg_catalog.array_subscript_handler'::regproc THEN t.typelem ELSE 0 END::text AS element,
+         CASE WHEN t.typsubscript = 'pg_catalog.array_subscript_handler'::regproc
+              THEN t.typelem ELSE 0 END::text AS element,
          coalesce((SELECT e.typdelim FROM pg_type e WHERE e.oid = t.typelem), ',') AS delimiter,
-         coalesce((SELECT json_agg(json_build_object('name', a.attname, 'oid', a.atttypid::bigint) ORDER BY a.attnum)
+         coalesce((
+           SELECT json_agg(json_build_object('name', a.attname, 'oid', a.atttypid::bigint) ORDER BY a.attnum)
            FROM pg_attribute a
-           WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped), '[]') AS fields,
+           WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped
+         ), '[]') AS fields,
          EXISTS (SELECT FROM pg_cast c WHERE c.castsource = t.oid AND c.castmethod = 'f'
            AND c.casttarget = 'pg_catalog.json'::regtype) AS "jsonCast",
          (SELECT x.extname FROM pg_depend d JOIN pg_extension x ON x.oid = d.refobjid

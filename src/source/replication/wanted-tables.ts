@@ -67,7 +67,7 @@ export function findTables(
   return { found: [...found.values()], problems: [...problems, ...partitionsTwice([...found.values()])] }
 }
 
-/** Without rules: every table that the role may publish. A partition comes as its root, where that can be published. */
+/** Without rules: every table that the role may publish; a partition as its root, where that can be published. */
 export function publishableTables(relations: readonly RelationFacts[]): FoundTable[] {
   const operations = new Set(ROW_OPERATIONS)
   const fits = (relation: RelationFacts | undefined) =>
@@ -119,7 +119,8 @@ function missing(wanted: WantedTable, relations: readonly RelationFacts[]): Tabl
   return {
     message: `${at(wanted)}table ${JSON.stringify(wanted.table)} does not exist${hint}`,
     remedy:
-      'Correct the table of the rule: names are case-sensitive, and a schema outside the search_path is written with it.',
+      'Correct the table of the rule: names are case-sensitive, ' +
+      'and a table outside the search_path is written with its schema.',
   }
 }
 
@@ -160,7 +161,9 @@ function partitionsTwice(found: readonly FoundTable[]): TableProblem[] {
     const root = relation.root === relation.oid ? undefined : oids.get(relation.root)
     if (root === undefined) return []
     return {
-      message: `rules name the partition ${relation.schema}.${relation.table} and its root ${root.schema}.${root.table}`,
+      message:
+        `rules name the partition ${relation.schema}.${relation.table} ` +
+        `and its root ${root.schema}.${root.table}`,
       remedy: `Name only one of them: changes of the partition come as changes of ${root.table}.`,
     }
   })
