@@ -4,7 +4,6 @@
  */
 import type { ConfigurationProblem } from '../errors.ts'
 import { messageOf } from '../errors.ts'
-import { parseTemplate } from '../event/subject-template.ts'
 import { parseNatsServers } from '../nats-url.ts'
 import { problemAt } from './collect.ts'
 import type { Config, NamedStream, Rule, Settings, StreamLimits } from './config.ts'
@@ -152,7 +151,6 @@ function checkTogether(config: Config, tables: readonly string[], check: Check):
     names.set(stream.name, formatKeyPath(path))
   })
   checkServers(config, check)
-  checkPartition(config, check)
 }
 
 /** JetStream refuses it, with an error that names neither key. */
@@ -162,6 +160,8 @@ function checkWindow(path: readonly string[], limits: StreamLimits, check: Check
   const keys = ['duplicate_window_seconds', 'max_age_seconds'].map(key => [...path, key])
   if (keys.some(key => check.refused(key))) return
   const [blamed] = keys.filter(key => check.written(key))
+  // A named stream that takes both from the main one has nothing to answer for.
+  if (blamed === undefined && path.length > 1) return
   check.report(
     blamed ?? keys[0]!,
     `the duplicate window (${window} s) must not be longer than the age of messages (${age} s)`,
@@ -174,21 +174,5 @@ function checkServers(config: Config, check: Check): void {
     parseNatsServers(config.nats.servers)
   } catch (error) {
     check.report(['nats', 'servers'], messageOf(error))
-  }
-}
-
-function checkPartition({ partitions, rules }: Config, check: Check): void {
-  if (partitions.enabled || check.refused(['partitions', 'enabled'])) return
-  for (const { subject, origin } of rules) {
-    const parsed = subject === null ? null : parseTemplate(subject)
-    if (parsed === null || 'problem' in parsed) continue
-    if (!parsed.parts.some(part => part.kind === 'placeholder' && part.name === 'partition')) continue
-    const { file, line } = origin
-    check.problems.push({
-      file,
-      line,
-      key: 'subject',
-      message: 'has {partition}, but [partitions] is not enabled',
-    })
   }
 }

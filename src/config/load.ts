@@ -67,7 +67,9 @@ export function inspectConfig(options: LoadOptions): Inspected {
     ],
     env,
   )
-  const parsed = parseRules(documents, env)
+  const parsed = parseRules(documents, env, {
+    partitioned: resolved.values.get('partitions.enabled') === true,
+  })
   const assembled = assemble(resolved, parsed.rules, {
     directoryOf: path => dirname(resolved.winners.get(formatKeyPath(path))?.place.file ?? '.'),
     read,

@@ -21,18 +21,28 @@ export interface ParsedRules {
   readonly problems: ConfigurationProblem[]
 }
 
-export function parseRules(documents: readonly Document[], env: Environment): ParsedRules {
+/** `partitioned`: subjects may have {partition}. */
+export function parseRules(
+  documents: readonly Document[],
+  env: Environment,
+  { partitioned }: { readonly partitioned: boolean },
+): ParsedRules {
   const rules: Rule[] = []
   const problems: ConfigurationProblem[] = []
   for (const document of documents) {
     document.rules.forEach((written, i) => {
+      const before = problems.length
       const report: Report = (message, ...part) =>
         problems.push(problemAt(document.placeOf(['observers', i, ...part]), message))
       const entry = read(written, env, report)
       if (entry === null) return
       const place = document.placeOf(['observers', i])
-      const rule = ruleOf(entry, place, report)
-      const rival = rules.find(other => collides(rule, other))
+      const rule = ruleOf(
+        { entry, names: new Set(Object.keys(written as object)), partitioned, report },
+        place,
+      )
+      // What is left of a rule with problems says nothing about its rivals.
+      const rival = problems.length > before ? undefined : rules.find(other => collides(rule, other))
       if (rival !== undefined) report(collisionText(rule, rival))
       rules.push(rule)
     })
@@ -42,30 +52,38 @@ export function parseRules(documents: readonly Document[], env: Environment): Pa
 
 type Report = (message: string, ...part: KeyPath) => void
 
+interface Reading {
+  /** Without the keys that were refused. */
+  readonly entry: WrittenRule
+  /** All keys that are written. */
+  readonly names: ReadonlySet<string>
+  readonly partitioned: boolean
+  readonly report: Report
+}
+
 /** The entry with variables expanded; wrong keys are reported and left out, so that the others are still checked. */
 function read(written: unknown, env: Environment, report: Report): WrittenRule | null {
   if (typeof written !== 'object' || written === null) {
     report('must be a table, [[observers]]')
     return null
   }
-  const entry: Record<string, unknown> = {}
+  const entry: Record<string, unknown> = Object.create(null)
   for (const [name, value] of Object.entries(written)) {
     // Actions are the worker's: it expands them where they run.
     const expanded =
       name === 'actions' ? value : expand(value, env, (message, ...part) => report(message, name, ...part))
     if (expanded !== undefined) entry[name] = expanded
   }
-  for (;;) {
-    const parsed = ruleSchema.safeParse(entry)
-    if (parsed.success) return parsed.data
-    for (const issue of parsed.error.issues) {
-      for (const name of issue.code === 'unrecognized_keys' ? issue.keys : [String(issue.path[0])]) {
-        if (issue.code === 'unrecognized_keys') report(unknownText(name), name)
-        else report(issueText(issue, {}, entry[name]), name, ...(issue.path.slice(1) as (string | number)[]))
-        delete entry[name]
-      }
-    }
+  for (const name of Object.keys(entry).filter(key => !Object.hasOwn(ruleSchema.shape, key))) {
+    report(unknownText(name), name)
+    delete entry[name]
   }
+  for (const issue of ruleSchema.safeParse(entry).error?.issues ?? []) {
+    const [name, ...part] = issue.path as [string, ...(string | number)[]]
+    report(issueText(issue, {}, entry[name]), name, ...part)
+    delete entry[name]
+  }
+  return ruleSchema.parse(entry)
 }
 
 function expand(value: unknown, env: Environment, report: Report): unknown {
@@ -84,26 +102,25 @@ function unknownText(name: string): string {
   return `is not a known key of a rule; there are ${known.join(', ')}`
 }
 
-function ruleOf(entry: WrittenRule, { file, line }: Place, report: Report): Rule {
+function ruleOf(reading: Reading, { file, line }: Place): Rule {
+  const { entry, names, report } = reading
   const { table, channel, entity } = entry
-  if (table === undefined && channel === undefined && entity === undefined) {
+  if (!['table', 'channel', 'entity'].some(name => names.has(name))) {
     report('a rule needs table, channel or entity')
   }
   if (channel !== undefined) {
-    const other = (['table', 'entity', 'event', 'event_type', 'condition', 'actions'] as const).find(
-      name => entry[name] !== undefined,
+    const other = ['table', 'entity', 'event', 'event_type', 'condition', 'actions'].find(name =>
+      names.has(name),
     )
     if (other !== undefined) report(`a rule with channel can not have ${other}`, other)
-    if (entry.subject === undefined && entry.nats_subject === undefined) {
-      report('a rule with channel needs nats_subject')
-    }
+    if (!names.has('subject') && !names.has('nats_subject')) report('a rule with channel needs nats_subject')
   }
   return {
     table: table ?? null,
     channel: channel ?? null,
     entity: entity ?? null,
-    operations: operationsOf(entry, report),
-    subject: subjectOf(entry, report),
+    operations: operationsOf(reading),
+    subject: subjectOf(reading),
     format: entry.format ?? null,
     condition: entry.condition ?? null,
     actions: entry.actions ?? [],
@@ -112,7 +129,7 @@ function ruleOf(entry: WrittenRule, { file, line }: Place, report: Report): Rule
 }
 
 /** Empty means all, as `*` does. */
-function operationsOf({ event, event_type }: WrittenRule, report: Report): RuleOperation[] {
+function operationsOf({ entry: { event, event_type }, report }: Reading): RuleOperation[] {
   if (event !== undefined && event_type !== undefined)
     report('is the same as event; keep one of them', 'event_type')
   const name = event === undefined ? 'event_type' : 'event'
@@ -137,16 +154,21 @@ function unknownEvent(text: string): string {
   return `unknown event ${JSON.stringify(text)}; ${hint}`
 }
 
-function subjectOf({ subject, nats_subject }: WrittenRule, report: Report): string | null {
-  if (subject !== undefined && nats_subject !== undefined)
+function subjectOf({ entry: { subject, nats_subject }, partitioned, report }: Reading): string | null {
+  if (subject !== undefined && nats_subject !== undefined) {
     report('is the same as subject; keep one of them', 'nats_subject')
+  }
   const name = subject === undefined ? 'nats_subject' : 'subject'
   const text = subject ?? nats_subject
   if (text === undefined) return null
   const parsed = parseTemplate(text)
-  if (!('problem' in parsed)) return text
-  report(parsed.problem, name)
-  return null
+  if ('problem' in parsed) {
+    report(parsed.problem, name)
+    return null
+  }
+  const hasPartition = parsed.parts.some(part => part.kind === 'placeholder' && part.name === 'partition')
+  if (hasPartition && !partitioned) report('has {partition}, but [partitions] is not enabled', name)
+  return text
 }
 
 /** Two rules that send one change to one subject would store it twice. */

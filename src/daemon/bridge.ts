@@ -2,6 +2,7 @@
  * One run of the bridge: connect, check, prepare, stream. Everything is acquired here, from nothing, and released at
  * the end. A failure anywhere ends the run, and the next one resumes from the confirmed position.
  */
+import type { NatsConnection } from '@nats-io/transport-node'
 import type { Client } from 'pg'
 import { ByteWriter } from '../event/bytes.ts'
 import { MessageId, systemBase36 } from '../event/message-id.ts'
@@ -12,7 +13,7 @@ import { JetStreamLink } from '../publish/jetstream-link.ts'
 import { createRouter, type Router } from '../route/router.ts'
 import { type EnsuredPublication, ensurePublication } from '../source/replication/publication.ts'
 import { checkServer, identifySystem, inspectServer, serverError } from '../source/replication/server.ts'
-import { explainSlotFailure, readSlot } from '../source/replication/slot.ts'
+import { explainSlotFailure, type ReadySlot, readSlot } from '../source/replication/slot.ts'
 import { ReplicationStream } from '../source/replication/stream.ts'
 import { TypeCatalog } from '../source/replication/type-catalog.ts'
 import { connectToNats } from './connect-nats.ts'
@@ -22,7 +23,7 @@ import { drain } from './drain.ts'
 import { ownSlot } from './own-slot.ts'
 import { createPublisher } from './publishing.ts'
 import { ruleStatus } from './rule-status.ts'
-import { prepareStreams } from './streams.ts'
+import { prepareStreams, type Streams } from './streams.ts'
 import { watchSlot } from './watch-slot.ts'
 
 /** Resolves after an orderly stop; rejects with what ended the run. `progressed`: changes flow again. */
@@ -62,56 +63,25 @@ async function run(
   const streams = await prepareStreams(context, nats, router.filters(publication.tables))
   board.rules = ruleStatus(config, publication.tables, streams)
   const slot = await ownSlot(context, sql, signal)
-
   const client = await connectReplication(config.database, connectOptions)
   releases.push(() => client.end())
-  const { systemId, timeline } = await identifySystem(client)
-  const identity = { system: systemBase36(systemId), timeline, slot: config.replication.slot_name }
-  const source = new ReplicationStream({
-    client,
-    types: new TypeCatalog(sql),
-    slotName: config.replication.slot_name,
-    publicationName: config.replication.publication_name,
-    startLsn: slot.confirmedFlush,
-    statusIntervalMs: await statusInterval(client, config.replication.status_interval_ms),
-    onStreaming: () => {
-      board.streaming()
-      progressed()
-    },
-  })
-  const link = new JetStreamLink(nats)
-  const publisher = createPublisher(context, {
-    streams: streams.all.map(({ name }) => name),
-    origin: {
-      system: identity.system,
-      slot: identity.slot,
-      confirmed: slot.confirmedFlush,
-      fresh: slot.created,
-      endOf: () => null,
-    },
-    link,
-    confirm: lsn => {
-      board.confirmed = lsn
-      source.confirm(lsn)
-    },
-    onRoom: () => pipeline.room(),
-    fail,
-  })
-  const parts = { out: new ByteWriter(), messageId: new MessageId(identity.system) }
-  const deliveries = new Deliveries({ context, nats, streams, identity, database, ...parts })
-  const pipeline = new Pipeline({
-    source,
+
+  const servers = { sql, client, nats, database }
+  const { link, source, publisher, pipeline, open } = await assemble(context, {
+    ...servers,
     router,
-    publisher,
-    ...parts,
-    prepare: (routes, event) => deliveries.prepare(routes, event),
-    oversize: (event, delivery, bytes, now) => deliveries.oversize(event, delivery, bytes, publisher, now),
-    counters: context.metrics.counters,
+    streams,
+    slot,
+    fail,
+    progressed,
   })
   releases.push(link.attach(publisher))
   releases.push(watchSlot(context, sql, fail))
   board.publisher = publisher
   publisher.connected(performance.now())
+  // What the streams hold is known before the slot is read; else a run that was frozen in between could send again
+  // what another one has sent meanwhile.
+  await Promise.race([open, rejected(failure.signal), rejected(signal)])
   const stopped = new AbortController()
   const streaming = pipeline.run(stopped.signal)
   releases.push(async () => {
@@ -123,8 +93,70 @@ async function run(
     stopped.abort()
     await streaming
   } catch (error) {
-    throw error instanceof Error ? await explainSlotFailure(sql, identity.slot, error) : error
+    throw error instanceof Error ? await explainSlotFailure(sql, config.replication.slot_name, error) : error
   }
+}
+
+interface Prepared {
+  readonly sql: Client
+  readonly client: Client
+  readonly nats: NatsConnection
+  readonly database: string
+  readonly router: Router
+  readonly streams: Streams
+  readonly slot: ReadySlot
+  readonly fail: (error: unknown) => void
+  readonly progressed: () => void
+}
+
+/** Source, publisher and pipeline, tied together. `open`: the tails of all streams are read. */
+async function assemble(context: Context, prepared: Prepared) {
+  const { config, board, metrics } = context
+  const { sql, client, nats, database, router, streams, slot, fail, progressed } = prepared
+  const { slot_name: slotName, publication_name: publicationName } = config.replication
+  const { systemId, timeline } = await identifySystem(client)
+  const identity = { system: systemBase36(systemId), timeline, slot: slotName }
+  const source = new ReplicationStream({
+    client,
+    types: new TypeCatalog(sql),
+    slotName,
+    publicationName,
+    startLsn: slot.confirmedFlush,
+    statusIntervalMs: await statusInterval(client, config.replication.status_interval_ms),
+    onStreaming: () => {
+      board.streaming()
+      progressed()
+    },
+  })
+  const link = new JetStreamLink(nats)
+  let opened = (): void => {}
+  const open = new Promise<void>(resolve => {
+    opened = resolve
+  })
+  const publisher = createPublisher(context, {
+    streams: streams.all.map(({ name }) => name),
+    origin: { system: identity.system, slot: slotName, confirmed: slot.confirmedFlush, endOf: () => null },
+    link,
+    confirm: lsn => {
+      board.confirmed = lsn
+      source.confirm(lsn)
+    },
+    onRoom: () => pipeline.room(),
+    onOpen: () => opened(),
+    fail,
+  })
+  const writers = { out: new ByteWriter(), messageId: new MessageId(identity.system) }
+  const deliveries = new Deliveries({ context, nats, streams, identity, database, ...writers })
+  const pipeline = new Pipeline({
+    source,
+    router,
+    publisher,
+    ...writers,
+    prepare: (routes, event) => deliveries.prepare(routes, event),
+    oversize: (event, delivery, bytes, now) => deliveries.oversize(event, delivery, bytes, publisher, now),
+    counters: metrics.counters,
+  })
+  return { link, source, publisher, pipeline, open }
 }
 
 async function prepareDatabase(

@@ -9,6 +9,8 @@ type Parts = Pick<PublisherOptions, 'streams' | 'confirm' | 'onRoom'> & {
   readonly origin: Origin
   readonly link: Link
   readonly fail: (error: unknown) => void
+  /** The tails are read, and messages flow. */
+  readonly onOpen: () => void
 }
 
 /** A resume that takes longer than this is told, and so is its end; shorter ones are counted only. */
@@ -17,6 +19,7 @@ const QUIET_RESUME_MS = 1000
 export function createPublisher(context: Context, { origin, link, fail, ...parts }: Parts): Publisher {
   const { publish } = context.config
   const { counters, latencies } = context.metrics
+  const tell = stateLog(context, () => publisher.detail)
   const publisher: Publisher = new Publisher(
     {
       ...parts,
@@ -26,7 +29,10 @@ export function createPublisher(context: Context, { origin, link, fail, ...parts
       counters,
       random: Math.random,
       onResume: reason => context.board.resumed(reason),
-      onState: stateLog(context, () => publisher.detail),
+      onState: (state, reason) => {
+        if (state === 'open') parts.onOpen()
+        tell(state, reason)
+      },
       onFailure: fail,
       onShared: lane => {
         context.log.warn(

@@ -155,7 +155,7 @@ export function writeDecimal(target: Uint8Array, position: number, value: number
   let rest = value
   for (let i = position + digits - 1; i >= position; i--) {
     const next = Math.floor(rest / 10)
-    target[i] = 48 + rest - next * 10
+    target[i] = 48 + (rest - next * 10)
     rest = next
   }
   return position + digits

@@ -19,8 +19,10 @@ export class Lane {
   lastSequence = 0
   /** Other writers interfere all the time: no fence any more. What is stored is still found by Msg-Id. */
   shared = false
+  /** A resume of this run has looked at the stream up to this sequence. */
+  lookedAt = 0
   #floor: Place | null = null
-  #stored: ReadonlyMap<string, Place> = new Map()
+  readonly #stored = new Map<string, Place>()
   /** The highest place among `#stored`. */
   #ceiling: Place | null = null
   /** When foreign messages were met, and the sequence of the last of them. */
@@ -35,10 +37,12 @@ export class Lane {
   /** Takes over what a resume found. Returns true when the lane has just become shared. */
   resumed(lastSequence: number, walk: TailWalk, now: number): boolean {
     this.lastSequence = lastSequence
-    this.#floor = walk.floor
-    this.#stored = walk.stored
-    this.#ceiling = null
-    for (const place of walk.stored.values()) {
+    this.lookedAt = lastSequence
+    if (walk.floor !== null && (this.#floor === null || comparePlaces(walk.floor, this.#floor) > 0)) {
+      this.#floor = walk.floor
+    }
+    for (const [msgId, place] of walk.stored) {
+      this.#stored.set(msgId, place)
       if (this.#ceiling === null || comparePlaces(place, this.#ceiling) > 0) this.#ceiling = place
     }
     if (!walk.foreignTail || this.shared || lastSequence === this.#foreignSequence) return false
@@ -59,7 +63,7 @@ export class Lane {
     }
     if (this.#ceiling === null) return false
     if (comparePlaces(place, this.#ceiling) <= 0) return this.#stored.has(messageIdOf(window.head(entry)))
-    this.#stored = new Map()
+    this.#stored.clear()
     this.#ceiling = null
     return false
   }

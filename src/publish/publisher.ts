@@ -307,7 +307,7 @@ export class Publisher {
     this.#tailsLeft = this.lanes.length
     if (this.#tailsLeft === 0) this.#open()
     for (const lane of this.lanes) {
-      const walk = new TailWalk(origin)
+      const walk = new TailWalk(origin, lane.lookedAt)
       this.#link.readTail(lane, walk, (error, lastSequence) => {
         if (epoch !== this.#epoch || this.state !== 'reading') return
         if (error !== null) {
@@ -333,7 +333,6 @@ export class Publisher {
 
   #open(): void {
     this.#enter('open')
-    this.#origin = { ...this.#origin, fresh: false }
     this.#next = this.window.low
     this.flush(this.#now)
   }

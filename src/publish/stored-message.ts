@@ -6,9 +6,7 @@
 import { FLOOR_HEADER, POSITION_HEADER, parsePlace, parsePosition } from '../event/position.ts'
 import type { StoredHeaders } from './tail-walk.ts'
 
-export interface StoredMessage extends StoredHeaders {
-  readonly seq: number
-}
+export type StoredMessage = StoredHeaders
 
 const MESSAGE_ID = 'Nats-Msg-Id'
 

@@ -8,10 +8,11 @@
  * follows the refused one finds the sequence that it expects.
  */
 import type { Place, Position } from '../event/position.ts'
-import { comparePlaces } from '../event/position.ts'
+import { comparePlaces, OUTSIDE } from '../event/position.ts'
 import type { Lsn } from '../lsn.ts'
 
 export interface StoredHeaders {
+  readonly seq: number
   readonly msgId: string | null
   readonly position: Position | null
   /** The message's `Fraiseql-Floor`; null: it has none, and its own place is its floor. */
@@ -24,8 +25,6 @@ export interface Origin {
   readonly slot: string
   /** Commits below it are done and never come again. */
   readonly confirmed: Lsn
-  /** The slot has just been made: the stream can't hold anything that it will deliver. */
-  readonly fresh: boolean
   /**
    * Where a timeline left the history of this server: messages from beyond were committed on a server that was
    * replaced, and say nothing about this one. null: the timeline is (still) valid everywhere.
@@ -53,27 +52,34 @@ export class TailWalk {
   /** Messages of ours from a history that the database has left (failover, restore). */
   lostHistory = 0
   readonly #origin: Origin
+  #after: number
   #seen = 0
   #foreign = 0
   /** Per slot: messages below what matters. */
   readonly #below = new Map<string, number>()
 
-  constructor(origin: Origin) {
+  /** `after`: the sequence up to which an earlier walk of this run has looked; 0: none has. */
+  constructor(origin: Origin, after = 0) {
     this.#origin = origin
+    this.#after = after
     this.#below.set(origin.slot, 0)
   }
 
+  /** Called first. A stream that ends before `after` is another one of the same name, and is looked at anew. */
+  begin(lastSequence: number): void {
+    if (lastSequence < this.#after) this.#after = 0
+  }
+
   /** The next older message. True: enough. */
-  visit({ msgId, position, floor }: StoredHeaders): boolean {
-    const { system, slot, confirmed, fresh, endOf } = this.#origin
+  visit({ seq, msgId, position, floor }: StoredHeaders): boolean {
+    const { system, slot, confirmed } = this.#origin
+    if (seq <= this.#after) return true
     const first = this.#seen++ === 0
     if (position === null || msgId === null || position.system !== system) {
       if (first) this.foreignTail = true
-      return fresh || ++this.#foreign >= MOST_FOREIGN
+      return ++this.#foreign >= MOST_FOREIGN
     }
-    if (fresh) return true
-    const end = endOf(position.timeline)
-    if (end !== null && position.commitLsn >= end) {
+    if (this.#isLost(position)) {
       this.lostHistory++
       return false
     }
@@ -92,6 +98,14 @@ export class TailWalk {
       this.stored.delete(msgId)
       this.#below.set(position.slot, this.#below.get(position.slot)! + 1)
     }
+  }
+
+  /** Committed on a server that was replaced, after this one had left it. */
+  #isLost({ timeline, commitLsn, ordinal }: Position): boolean {
+    const end = this.#origin.endOf(timeline)
+    if (end === null) return false
+    // A message outside a transaction has the LSN of its end, which may be the very end of the common history.
+    return commitLsn > end || (commitLsn === end && ordinal !== OUTSIDE)
   }
 
   /** Whether the source may deliver it again, as far as is known. */

@@ -25,9 +25,7 @@ export function sampleStatus(part: Partial<Status> = {}): Status {
       safe_wal_bytes: null,
       wal_status: 'reserved',
     },
-    streams: [
-      { name: 'fraiseql_events', last_sequence: 1_234_567, fenced: true },
-    ],
+    streams: [{ name: 'fraiseql_events', last_sequence: 1_234_567, fenced: true }],
     in_flight: { messages: 12, bytes: 6_480, max_messages: 1_024, max_bytes: 16_777_216, paused: false },
     rules: [],
     totals: { events: 1_234_567, failed: 0, duplicates: 0, dead_letters: 0, resumes: 1, reconnects: 0 },

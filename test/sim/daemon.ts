@@ -42,6 +42,8 @@ export interface TailRead {
   lastSequence: number
   /** and the next sequence to show. */
   at: number
+  /** The moment of the beginning. */
+  begunAt: number
 }
 
 const FLOOR = `${FLOOR_HEADER}: `
@@ -65,6 +67,7 @@ export class Daemon implements Link {
   sending: Packet[] = []
   replies: Reply[] = []
   tails: TailRead[] = []
+  readonly #reading: TailRead[] = []
   readonly #readFrom: number[]
   readonly #readTo: number[]
   readonly #world: World
@@ -166,15 +169,17 @@ export class Daemon implements Link {
   }
 
   readTail(lane: Lane, walk: TailWalk, done: (error: unknown, lastSequence: number) => void): void {
-    this.tails.push({ lane, walk, done, lastSequence: -1, at: 0 })
+    const read = { lane, walk, done, lastSequence: -1, at: 0, begunAt: 0 }
+    this.tails.push(read)
+    this.#reading[lane.index] = read
   }
 
-  tailBegun(lane: number, moment: number): void {
-    this.#readFrom[lane] = moment
-  }
-
-  tailRead(lane: number, moment: number): void {
-    this.#readTo[lane] = moment
+  /** Before the publisher hears of it. An answer to an earlier question comes too late to count. */
+  tailRead(read: TailRead, moment: number): void {
+    const { index } = read.lane
+    if (this.#reading[index] !== read) return
+    this.#readFrom[index] = read.begunAt
+    this.#readTo[index] = moment
   }
 
   #offer(message: SimMessage): void {

@@ -78,9 +78,8 @@ export class Oracle {
     const { message } = copy
     this.counts.stored++
     if (!message.lost && sentInLife === copy.life) {
-      const before = message.copies.filter(other => other.life === copy.life)
-      for (const other of before) this.#checkTwice(copy, other)
-      if (before.length === 0) this.#checkOrder(copy)
+      for (const other of message.copies) if (other.life === copy.life) this.#checkTwice(copy, other)
+      if (message.copies.length === 0) this.#checkOrder(copy)
     }
     message.copies.push(copy)
     this.#copies[message.stream]!.push(copy)

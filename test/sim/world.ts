@@ -42,7 +42,7 @@ export class World {
   readonly streamNames: string[]
   /** null: deleted, not made again yet. */
   readonly streams: (ModelStream<Content> | null)[]
-  /** How often each stream was made. */
+  /** Counts up when a stream is deleted and when it is made anew. */
   readonly lives: number[]
   /** Alive ones, also frozen and without a slot. */
   daemons: Daemon[] = []
@@ -186,7 +186,7 @@ export class World {
     if (read.lastSequence === -1) {
       read.lastSequence = stream.lastSequence
       read.at = stream.lastSequence
-      daemon.tailBegun(lane.index, ++this.moment)
+      read.begunAt = ++this.moment
       this.#lastReadFrom[lane.index] = this.moment
     }
     for (let left = count; left > 0; left--) {
@@ -194,7 +194,7 @@ export class World {
       if (stored !== undefined) read.at = stored.sequence - 1
       if (stored !== undefined && !walk.visit(headersOf(stored))) continue
       daemon.tails = daemon.tails.filter(other => other !== read)
-      daemon.tailRead(lane.index, ++this.moment)
+      daemon.tailRead(read, ++this.moment)
       this.#traceTail(daemon, lane, read.lastSequence)
       read.done(null, read.lastSequence)
       return
@@ -211,6 +211,7 @@ export class World {
     if (this.streams[index] === null) return
     this.plain = false
     this.oracle.streamDeleted(index, ++this.moment)
+    this.#removedAt[index] = this.moment
     this.streams[index] = null
     this.lives[index]!++
     this.trace?.push(`stream ${this.streamNames[index]} is deleted`)
@@ -219,6 +220,7 @@ export class World {
   createStream(index: number): void {
     if (this.streams[index] !== null) return
     this.streams[index] = this.#newStream()
+    this.lives[index]!++
     this.trace?.push(`stream ${this.streamNames[index]} is made anew`)
   }
 
@@ -244,11 +246,11 @@ export class World {
     const copy: Copy = {
       ...{ message, slot: daemon.slot, daemon: daemon.number, life: this.lives[index]!, sequence, fenced },
       ...{ storedAt: ++this.moment, removedAt: Number.POSITIVE_INFINITY, readFrom, readTo },
-      strangerAt: this.#strangerAt[index]!,
+      strangerAt: this.#isOutdated(packet) ? this.moment : this.#strangerAt[index]!,
     }
     this.#copies.set(packet, copy)
     const lasting = fenced && !message.lost && this.setting.slots === 1 && packet.life === this.lives[index]
-    if (!lasting || this.#isOutdated(packet)) this.#strangerAt[index] = this.moment
+    if (!lasting || copy.strangerAt === this.moment) this.#strangerAt[index] = this.moment
     this.oracle.stored(copy, packet.life)
   }
 

@@ -36,10 +36,13 @@ describe('the example files', () => {
   })
 
   it('change nothing with every default uncommented', () => {
-    const text = own.replace(/^#(?=[a-z])/gm, '')
+    const text = own.replace(/^#(?=[a-z]|\[nats|\[consumers)/gm, '')
     const { config, messages } = inspectFiles(text, { env })
     assert.deepEqual(messages, [])
-    assert.deepEqual(config, { ...defaults, nats: { ...defaults.nats, auth: { type: 'none' } } })
+    const { consumers, nats, ...others } = config
+    assert.deepEqual({ ...others, consumers: {}, nats: { ...nats, tls: null } }, defaults)
+    assert.deepEqual(Object.keys(consumers), ['order-processor'])
+    assert.deepEqual(nats.tls, inspectFiles('[nats.tls]\n').config.nats.tls)
     const written = new Set(text.match(/^[a-z_]+(?= =)/gm))
     for (const { path, default: value } of KEYS) {
       if (value !== undefined && value !== null && path[0] !== 'database')

@@ -16,19 +16,19 @@ const CASES: readonly [string, string, readonly (string | RegExp)[]][] = [
   ['settings twice beside rules', `${RULE}[observers]\n[observers]\n`, [/^fraiseql\.toml:4: not TOML: /]],
   [
     'a variable that is not set',
-    '[observers]\nnats_url = "${NATS_HOST}"\n',
+    `[observers]\nnats_url = "\${NATS_HOST}"\n`,
     [
       `${T}:2: observers.nats_url: the environment variable NATS_HOST is not set; set it, or write \${NATS_HOST:-default}`,
     ],
   ],
   [
     'a variable that is empty',
-    '[observers]\nnats_url = "${EMPTY}"\n',
+    `[observers]\nnats_url = "\${EMPTY}"\n`,
     [`${T}:2: observers.nats_url: the environment variable EMPTY is set to nothing`],
   ],
   [
     'a variable in a list',
-    '[nats]\nservers = [\n  "nats://a",\n  "${B}",\n]\n',
+    `[nats]\nservers = [\n  "nats://a",\n  "\${B}",\n]\n`,
     [/^fraiseql\.toml:4: nats\.servers\[1\]: the env/],
   ],
   [
@@ -38,7 +38,7 @@ const CASES: readonly [string, string, readonly (string | RegExp)[]][] = [
   ],
   [
     'a broken variable',
-    '[nats]\nurl = "nats://${HOST"\n',
+    `[nats]\nurl = "nats://\${HOST"\n`,
     [/^fraiseql\.toml:2: nats\.url: holds a \$\{ that is neither/],
   ],
 
@@ -286,7 +286,7 @@ describe('mistakes in a file', () => {
   }
 
   it('are told all at once, in the order of the lines, with exit code 78', () => {
-    const text = '[http]\nport = "x"\nprot = 1\n[nats]\nurl = "${NOWHERE}"\n[[observers]]\nsubject = ""\n'
+    const text = `[http]\nport = "x"\nprot = 1\n[nats]\nurl = "\${NOWHERE}"\n[[observers]]\nsubject = ""\n`
     withFolder({ 'fraiseql.toml': text, 'fraiseql-observer.toml': '[log]\nlevel = 1\n' }, folder => {
       const load = () => loadConfig({ configPath: `${folder}/fraiseql.toml`, env: {} })
       assert.throws(load, (error: unknown) => {
@@ -312,7 +312,7 @@ describe('mistakes in a file', () => {
 
   it('are not blamed on tables of other programs', () => {
     const { messages, warned } = inspectFiles(
-      '[project]\nprot = 1\n[security.enterprise]\nenabled = "${NO}"\n[[x]]\n',
+      `[project]\nprot = 1\n[security.enterprise]\nenabled = "\${NO}"\n[[x]]\n`,
     )
     assert.deepEqual([messages, warned], [[], []])
   })

@@ -63,9 +63,9 @@ describe('keyLines', () => {
           )
         }
       }),
-      { numRuns: 1_000 },
+      { numRuns: 400 },
     )
-    assert.ok(leaves > 5_000)
+    assert.ok(leaves > 1_000)
   })
 })
 
@@ -143,8 +143,10 @@ function write(statements: readonly Statement[]): { text: string; lineOf: Map<nu
   }
   for (const { kind, quote, value: written, decoy } of statements) {
     if (kind === 'table') text += `[ ${name(quote)} . ${name('bare')} ]`
-    else if (kind === 'list') text += `[[${(list = name(quote))}]] # x`
-    else if (kind === 'again' && list !== null) text += `[[${list}]]`
+    else if (kind === 'list') {
+      list = name(quote)
+      text += `[[${list}]] # x`
+    } else if (kind === 'again' && list !== null) text += `[[${list}]]`
     else if (kind === 'part' && list !== null) text += `[${list}.${name(quote)}]`
     else if (kind === 'decoy') text += decoy.replace(/^s/, `d${names++}`)
     else {

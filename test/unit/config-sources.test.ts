@@ -44,7 +44,7 @@ describe('precedence', () => {
   })
 
   it('does not ask for variables of what is overridden', () => {
-    const { messages } = inspectFiles('[database]\nurl = "${NOWHERE}"\n', { env: ENV })
+    const { messages } = inspectFiles(`[database]\nurl = "\${NOWHERE}"\n`, { env: ENV })
     assert.deepEqual(messages, [])
   })
 
@@ -181,19 +181,19 @@ describe('variables in a file', () => {
   }
 
   it('are replaced, with a default where one stands', () => {
-    assert.equal(host('${A}-${B:-b}', { A: 'a' }), 'a-b')
-    assert.equal(host('${A:-a}', { A: '' }), 'a')
-    assert.equal(host('x${A:-}', {}), 'x')
-    assert.equal(host('${A:-postgresql://h/d?x=1}', {}), 'postgresql://h/d?x=1')
+    assert.equal(host(`\${A}-\${B:-b}`, { A: 'a' }), 'a-b')
+    assert.equal(host(`\${A:-a}`, { A: '' }), 'a')
+    assert.equal(host(`x\${A:-}`, {}), 'x')
+    assert.equal(host(`\${A:-postgresql://h/d?x=1}`, {}), 'postgresql://h/d?x=1')
     assert.equal(host('$A $ {A}', { A: 'a' }), '$A $ {A}')
   })
 
   it('are not looked for in what they stand for', () => {
-    assert.equal(host('${A}', { A: '${B}' }), '${B}')
+    assert.equal(host(`\${A}`, { A: `\${B}` }), `\${B}`)
   })
 
   it('can stand for numbers, booleans and lists', () => {
-    const text = '[http]\nport = "${P}"\n[stream]\ncreate = "${C}"\n[nats]\nservers = "${N}"\n'
+    const text = `[http]\nport = "\${P}"\n[stream]\ncreate = "\${C}"\n[nats]\nservers = "\${N}"\n`
     const { config, messages } = inspectFiles(text, {
       env: { ...ENV, P: '5', C: 'false', N: 'nats://a,nats://b' },
     })
@@ -205,13 +205,13 @@ describe('variables in a file', () => {
   })
 
   it('can not change what the file means', () => {
-    assert.equal(host('${A}', { A: '"\nport = 1\n#' }), '"\nport = 1\n#')
+    assert.equal(host(`\${A}`, { A: '"\nport = 1\n#' }), '"\nport = 1\n#')
   })
 
   it('are left to the worker in actions', () => {
-    const text = '[[observers]]\nentity = "Order"\n[[observers.actions]]\nurl = "${HOOK}"\n'
+    const text = `[[observers]]\nentity = "Order"\n[[observers.actions]]\nurl = "\${HOOK}"\n`
     const { config, messages } = inspectFiles(text)
     assert.deepEqual(messages, [])
-    assert.equal(config.rules[0]?.actions?.[0]?.url, '${HOOK}')
+    assert.equal(config.rules[0]?.actions?.[0]?.url, `\${HOOK}`)
   })
 })

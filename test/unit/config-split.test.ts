@@ -124,7 +124,7 @@ describe('splitToml', () => {
         assert.equal(result.split('\n').length, text.split('\n').length)
         readDocument('f.toml', 'fraiseql.toml', text)
       }),
-      { numRuns: 3_000 },
+      { numRuns: 1_500 },
     )
   })
 

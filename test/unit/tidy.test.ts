@@ -42,7 +42,7 @@ const SAMPLES: readonly [keyof typeof ALL_RULES, string, string, RegExp | undefi
   ['layers', 'lsn.ts', "import { a } from './errors.ts'", /^lsn\.ts:1 imports errors\.ts: layer 0/],
   ['layers', 'route/a.ts', "//\nimport type { A } from '../publish/b.ts'", /^route\/a\.ts:2 .* layer 3/],
   ['layers', 'source/notify/a.ts', "import { b } from '../replication/b.ts'", /source\/replication\/b\.ts/],
-  ['layers', 'event/a.ts', "export { b } from '../daemon.ts'", /layer 1 must not import layer 5/],
+  ['layers', 'event/a.ts', "export { b } from '../daemon/daemon.ts'", /layer 1 must not import layer 5/],
   ['layers', 'http/a.ts', "const b = await import('../pipeline.ts')", /layer 3 must not import layer 4/],
   ['layers', 'metrics.ts', "import { b } from './config/b.ts'", /layer 1 must not import layer 1/],
   ['layers', 'stray.ts', '', /has no layer/],

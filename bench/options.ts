@@ -1,0 +1,120 @@
+/**
+ * What a run of the benchmark is told on its command line. `npm run bench -- --help` prints the list below.
+ */
+import { parseArgs } from 'node:util'
+
+export const SCENARIOS = [
+  'backlog-one-tx',
+  'backlog-many-tx',
+  'mid',
+  'mixed',
+  'steady',
+  'huge-tx',
+  'stalled',
+  'idle',
+] as const
+export type ScenarioName = (typeof SCENARIOS)[number]
+
+/** A build of the daemon; several are compared in the same run. */
+export interface Build {
+  readonly name: string
+  /** Its main.js. */
+  readonly main: string
+}
+
+export interface Options {
+  readonly scenarios: readonly ScenarioName[]
+  readonly runs: number
+  readonly rows: number
+  readonly hugeRows: number
+  readonly seconds: number
+  readonly rates: readonly number[]
+  readonly entities: readonly ('omit' | 'copy')[]
+  readonly builds: readonly Build[]
+  /** Without the limits of the run, to compare builds quickly. */
+  readonly limits: boolean
+  readonly fsync: boolean
+  readonly workMem: string | null
+  readonly nodeFlags: readonly string[]
+  readonly env: readonly string[]
+  readonly json: string | null
+  readonly svg: string | null
+}
+
+export const HELP = `npm run bench -- [options]
+
+  --scenario a,b     ${SCENARIOS.join(', ')}; default: all
+  --runs N           repetitions of each, interleaved with the limits (5)
+  --rows N           rows of a backlog (300000; mixed takes a third)
+  --huge-rows N      rows of the one transaction of huge-tx (1000000)
+  --seconds N        length of each steady rate and of idle (10)
+  --rates a,b        events per second of steady (500,5000,20000)
+  --entity a,b       [event] entity of the daemon (omit,copy)
+  --build NAME=FILE  another main.js to measure beside this one; may be repeated
+  --no-limits        only the daemon
+  --no-fsync         PostgreSQL with fsync and full_page_writes off
+  --work-mem SIZE    logical_decoding_work_mem (PostgreSQL's default)
+  --node-flag FLAG   for the daemon's node, such as --cpu-prof; may be repeated
+  --env NAME=VALUE   for the daemon; may be repeated
+  --json FILE        all figures of all runs
+  --svg FILE         the plot
+`
+
+/** Throws on what it does not know. null: help was asked for. `main`: the daemon of this build. */
+export function parseOptions(args: readonly string[], main: string): Options | null {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      scenario: { type: 'string', default: SCENARIOS.join(',') },
+      runs: { type: 'string', default: '5' },
+      rows: { type: 'string', default: '300000' },
+      'huge-rows': { type: 'string', default: '1000000' },
+      seconds: { type: 'string', default: '10' },
+      rates: { type: 'string', default: '500,5000,20000' },
+      entity: { type: 'string', default: 'omit,copy' },
+      build: { type: 'string', multiple: true, default: [] },
+      'no-limits': { type: 'boolean', default: false },
+      'no-fsync': { type: 'boolean', default: false },
+      'work-mem': { type: 'string' },
+      'node-flag': { type: 'string', multiple: true, default: [] },
+      env: { type: 'string', multiple: true, default: [] },
+      json: { type: 'string' },
+      svg: { type: 'string' },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help) return null
+  const builds = values.build.map(text => {
+    const [name = '', ...rest] = text.split('=')
+    return { name, main: rest.join('=') }
+  })
+  return {
+    scenarios: values.scenario.split(',').map(name => oneOf(SCENARIOS, name)),
+    runs: count('runs', values.runs),
+    rows: count('rows', values.rows),
+    hugeRows: count('huge-rows', values['huge-rows']),
+    seconds: count('seconds', values.seconds),
+    rates: values.rates.split(',').map(rate => count('rates', rate)),
+    entities: values.entity.split(',').map(name => oneOf(['omit', 'copy'] as const, name)),
+    builds: [{ name: 'daemon', main }, ...builds],
+    limits: !values['no-limits'],
+    fsync: !values['no-fsync'],
+    workMem: values['work-mem'] ?? null,
+    nodeFlags: values['node-flag'],
+    env: values.env,
+    json: values.json ?? null,
+    svg: values.svg ?? null,
+  }
+}
+
+function oneOf<T extends string>(known: readonly T[], name: string): T {
+  const found = known.find(each => each === name)
+  if (found === undefined) throw new Error(`${name} is none of ${known.join(', ')}`)
+  return found
+}
+
+function count(name: string, text: string): number {
+  const value = Number(text)
+  if (!Number.isInteger(value) || value < 1) throw new Error(`--${name} takes a number from 1 on, not ${text}`)
+  return value
+}
