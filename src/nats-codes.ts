@@ -106,7 +106,7 @@ const TABLE: Readonly<Record<number, Entry>> = {
     'Remove streams, or raise max_streams of the account.',
   ],
   10026: [
-    'retry',
+    'configuration',
     'the stream may not have more consumers',
     'Raise max_consumers of the stream or the account.',
   ],

@@ -36,14 +36,14 @@ export const SETTINGS_TEXT = {
 }
 
 /** A literal subject or prefix. */
-export function subjectProblem(text: string): string | null {
+function subjectProblem(text: string): string | null {
   if (/[{}]/.test(text)) return 'a subject here must not have placeholders'
   const parsed = parseTemplate(text)
   return 'problem' in parsed ? parsed.problem : null
 }
 
 /** A subject with wildcards: `*` is a whole token, `>` the whole last one. */
-export function subjectFilterProblem(text: string): string | null {
+function subjectFilterProblem(text: string): string | null {
   const tokens = text.split('.')
   const misplaced = tokens.some((token, i) =>
     token === '>' ? i < tokens.length - 1 : token !== '*' && /[*>]/.test(token),

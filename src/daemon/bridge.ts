@@ -4,16 +4,18 @@
  */
 import type { NatsConnection } from '@nats-io/transport-node'
 import type { Client } from 'pg'
+import { EXIT, FatalError } from '../errors.ts'
 import { ByteWriter } from '../event/bytes.ts'
 import { MessageId, systemBase36 } from '../event/message-id.ts'
 import { Releases } from '../lifecycle/releases.ts'
+import { formatLsn } from '../lsn.ts'
 import { Pipeline } from '../pipeline.ts'
 import { connectReplication, connectSql } from '../postgres.ts'
 import { JetStreamLink } from '../publish/jetstream-link.ts'
 import { createRouter, type Router } from '../route/router.ts'
 import { type EnsuredPublication, ensurePublication } from '../source/replication/publication.ts'
 import { checkServer, identifySystem, inspectServer, serverError } from '../source/replication/server.ts'
-import { explainSlotFailure, type ReadySlot, readSlot } from '../source/replication/slot.ts'
+import { explainSlotFailure, type ReadySlot, readSlot, type SlotFacts } from '../source/replication/slot.ts'
 import { ReplicationStream } from '../source/replication/stream.ts'
 import { TypeCatalog } from '../source/replication/type-catalog.ts'
 import { connectToNats } from './connect-nats.ts'
@@ -165,7 +167,8 @@ async function prepareDatabase(
 ): Promise<{ publication: EnsuredPublication; database: string }> {
   const { slot_name, publication_name } = config.replication
   const server = await inspectServer(sql)
-  const problems = checkServer(server, { slotExists: (await readSlot(sql, slot_name)) !== null })
+  const slot = await readSlot(sql, slot_name)
+  const problems = checkServer(server, { slotExists: slot !== null })
   const error = serverError(problems)
   if (error !== null) throw error
   for (const { message, remedy } of problems) log.warn({ remedy }, message)
@@ -175,6 +178,8 @@ async function prepareDatabase(
     ? rules.map(rule => ({ ...rule, table: rule.table! }))
     : 'all'
   const publication = await ensurePublication(sql, { name: publication_name, slot: slot_name, wanted })
+  if (publication.action === 'create' && slot !== null) throw publicationWasMissing(publication_name, slot)
+  if (publication.tables.length === 0) log.warn(NO_TABLES)
   if (publication.action !== 'use') {
     log.info(
       { publication: publication_name, tables: publication.tables.length },
@@ -195,6 +200,25 @@ function prepareRouter({ config }: Context, publication: EnsuredPublication): Ro
   })
   router.checkEntities(publication.tables)
   return router
+}
+
+const NO_TABLES =
+  'there is no table to publish: create tables that this role owns and that have a primary key, or name them in ' +
+  '[[observers]] rules, and start the daemon again'
+
+/** What was committed while there was no publication can't be decoded (PostgreSQL 18 would skip it in silence). */
+function publicationWasMissing(name: string, { name: slot, confirmedFlush }: SlotFacts): FatalError {
+  const since = confirmedFlush === null ? '' : ` after ${formatLsn(confirmedFlush)}`
+  return new FatalError(
+    `publication "${name}" was gone while the slot "${slot}" existed: what was committed${since} can't be decoded`,
+    {
+      code: 'PUBLICATION_WAS_MISSING',
+      exitCode: EXIT.slotLost,
+      remedy:
+        `The publication is there again. Accept the gap: SELECT pg_drop_replication_slot('${slot}'); then start ` +
+        'the daemon, and bring the missing rows in from the tables if consumers need them.',
+    },
+  )
 }
 
 /** Two updates at least within `wal_sender_timeout`, whatever is configured. */

@@ -1,6 +1,6 @@
 /** The streams of a run: planned from the routes, made to be there, and known by lane from then on. */
 import type { NatsConnection } from '@nats-io/transport-node'
-import { ConfigurationError } from '../errors.ts'
+import { ConfigurationError, RetryableError } from '../errors.ts'
 import { type EnsuredStream, ensureStreams, listStreams } from '../publish/ensure-stream.ts'
 import { DEAD_LETTER_STREAM, planStreams } from '../publish/stream-plan.ts'
 import type { Context } from './context.ts'
@@ -39,7 +39,10 @@ export async function prepareStreams(
   }
 }
 
-/** Every filter was planned before the first event, so this is a bug and not a mistake of anybody's. */
+/** A table that came into the publication after the start; the next run plans with it. */
 function unplanned(filter: string): never {
-  throw new Error(`no stream was planned for ${filter}`)
+  throw new RetryableError(`subject ${filter} is new`, {
+    code: 'SUBJECT_UNPLANNED',
+    remedy: 'The daemon starts a fresh run, which finds a stream for it.',
+  })
 }

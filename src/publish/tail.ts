@@ -4,7 +4,7 @@
  * it, because a replica that lags would make messages look as if they had never been stored.
  */
 import type { NatsConnection } from '@nats-io/transport-node'
-import { FatalError } from '../errors.ts'
+import { ConfigurationError, FatalError } from '../errors.ts'
 import { requestApi } from '../nats-api.ts'
 import type { StoredMessage } from './stored-message.ts'
 import type { StreamInfo } from './stream-config.ts'
@@ -117,7 +117,7 @@ class RangeReader {
       return await scanRange(this.#nc, this.#stream, { low, high, most: SCAN_MESSAGES }, this.#timeoutMs)
     } catch (error) {
       // No permission, or a limit on consumers; each message alone can be had all the same.
-      if (error instanceof FatalError) return 'refused'
+      if (error instanceof FatalError || error instanceof ConfigurationError) return 'refused'
       throw error
     }
   }

@@ -1,5 +1,8 @@
 /** Streams made and compared on real servers: what is created, what is added, what is told, and what is refused. */
 import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import type { NatsConnection } from '@nats-io/transport-node'
 import type { StreamLimits } from '../../src/config/config.ts'
@@ -29,17 +32,21 @@ const LIMITS: StreamLimits = {
   retention: 'limits',
 }
 
+let store: string
 let server: NatsServer
 let nc: NatsConnection
 
 before(async () => {
-  server = await startNats({ config: 'jetstream { max_file_store: 1GB, max_memory_store: 64MB }' })
+  store = mkdtempSync(join(tmpdir(), 'fraiseql-test-store-'))
+  const limits = `jetstream { store_dir: "${store}", max_file_store: 1GB, max_memory_store: 64MB }`
+  server = await startNats({ jetstream: false, config: limits })
   nc = await connectTo(server.url)
 })
 
 after(async () => {
   await nc.close()
   await server.stop()
+  rmSync(store, { recursive: true, force: true })
 })
 
 test('created as configured, and found unchanged by the next start', async () => {

@@ -1,36 +1,27 @@
 /** Every kind of change on its whole way, held against what a second slot saw. */
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
-import type { NatsConnection } from '@nats-io/transport-node'
-import { type NatsServer, startNats } from '../kit/nats.ts'
-import { type PostgresServer, startPostgres } from '../kit/postgres.ts'
-import { connectForTest, type Scene, setScene } from '../kit/scene.ts'
+import { before, test } from 'node:test'
+import type { Scene } from '../kit/scene.ts'
 import { openSecondSlot, promisedId } from '../kit/second-slot.ts'
+import { shareServers } from '../kit/stage.ts'
 import { payload } from '../kit/stream-reader.ts'
 
-let postgres: PostgresServer
-let nats: NatsServer
-let nc: NatsConnection
+const servers = shareServers()
 let system: string
 
 before(async () => {
-  ;[postgres, nats] = await Promise.all([startPostgres(), startNats()])
-  nc = await connectForTest(nats)
-  const [row] = await postgres.sql<{ id: string }>('SELECT system_identifier::text AS id FROM pg_control_system()')
+  const [row] = await servers.postgres.sql<{ id: string }>(
+    'SELECT system_identifier::text AS id FROM pg_control_system()',
+  )
   system = BigInt.asUintN(64, BigInt(row!.id)).toString(36)
 })
 
-after(async () => {
-  await nc?.close()
-  await Promise.all([postgres?.stop(), nats?.stop()])
-})
-
-const scene = (name: string, schema: string, rules = '') => setScene({ postgres, nats, nc }, { name, schema, rules })
+const scene = (name: string, schema: string) => servers.scene({ name, schema })
 
 /** What the stream should hold, by the witness: subject's last tokens and Msg-Id. */
 async function compare(stage: Scene, write: () => Promise<unknown>): Promise<void> {
   const daemon = await stage.start()
-  const witness = await openSecondSlot(postgres, {
+  const witness = await openSecondSlot(servers.postgres, {
     url: stage.url,
     name: `${stage.slot}_witness`,
     publication: stage.slot,
@@ -44,7 +35,7 @@ async function compare(stage: Scene, write: () => Promise<unknown>): Promise<voi
   )
   assert.ok(messages.length > 0)
   await daemon.stop()
-  await postgres.sql('SELECT pg_drop_replication_slot($1)', [`${stage.slot}_witness`])
+  await servers.postgres.sql('SELECT pg_drop_replication_slot($1)', [`${stage.slot}_witness`])
 }
 
 test('insert, update and delete, with rows and transactions as they were committed', async () => {

@@ -206,7 +206,10 @@ test('a server that does not answer: retryable, within the time-out', async () =
   await publishMany('frozen', 1, 400, 'x', connection)
   frozen.freeze()
   const slow = (error: unknown) => error instanceof RetryableError && error.code === 'JETSTREAM_TIMEOUT'
-  await assert.rejects(readTail(connection, 'frozen', 100), slow)
+  // The server's threads stop a moment later.
+  await assert.rejects(async () => {
+    for (;;) await readTail(connection, 'frozen', 100)
+  }, slow)
   await assert.rejects(readBack(connection, 'frozen', { fromSeq: 400, until: () => false }, 100), slow)
   frozen.thaw()
   assert.equal((await back('frozen', 400, Number.POSITIVE_INFINITY, connection)).length, 400)

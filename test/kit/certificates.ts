@@ -44,7 +44,10 @@ export function createAuthority(folder: string, name: string): Authority {
 function write(folder: string, name: string, key: KeyObject, der: Buffer): Certificate {
   const certFile = join(folder, `${name}.pem`)
   const keyFile = join(folder, `${name}-key.pem`)
-  const lines = der.toString('base64').replace(/.{64}/g, '$&\n')
+  const lines = der
+    .toString('base64')
+    .match(/.{1,64}/g)!
+    .join('\n')
   writeFileSync(certFile, `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`)
   writeFileSync(keyFile, key.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 })
   return { certFile, keyFile }

@@ -1,15 +1,2 @@
-/**
- * Where the project stands, whatever folder the tests were built into: the tools and the caches are found from here.
- */
-import { existsSync } from 'node:fs'
-import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-
-export const projectRoot = findRoot(dirname(fileURLToPath(import.meta.url)))
-
-function findRoot(folder: string): string {
-  if (existsSync(join(folder, 'tools', 'nats-server.mjs'))) return folder
-  const parent = dirname(folder)
-  if (parent === folder) throw new Error('the project root was not found above the built tests')
-  return findRoot(parent)
-}
+/** Where the project stands, for tests. */
+export { projectRoot } from '../../tools/project-root.ts'

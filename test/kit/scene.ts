@@ -128,9 +128,13 @@ export class Scene {
     return (await this.messages(stream)).map(payload)
   }
 
+  async killDaemons(): Promise<void> {
+    await Promise.all(this.#daemons.map(daemon => daemon.kill()))
+  }
+
   /** Ends the daemons, and drops the slot and the stream, so that the servers have room for the next. */
   async end(): Promise<void> {
-    await Promise.all(this.#daemons.map(daemon => daemon.kill()))
+    await this.killDaemons()
     await until(
       async () => {
         await this.sql('SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = $1', [

@@ -57,8 +57,12 @@ export class Daemon implements Link {
   alive = true
   connected = false
   frozen = false
-  /** Whether it still holds its slot, and so has a source. */
+  /** Whether it still holds its slot. */
   holds = true
+  /** Its source ends there, when the slot was taken from it: what lies before was in its socket. */
+  lastItem = Number.POSITIVE_INFINITY
+  /** It has read the tails once; only then the source begins. */
+  opened = false
   /** Where its source stands in the WAL: item, and change in it. */
   item: number
   change = 0
@@ -82,9 +86,7 @@ export class Daemon implements Link {
     this.#readTo = new Array<number>(setting.streams).fill(-1)
     const confirmed = world.slots[slot]!.confirmed
     this.item = world.wal.firstAfter(confirmed)
-    const fresh = setting.freshSlots && !world.slots[slot]!.used
-    world.slots[slot]!.used = true
-    const origin = { system: '7h', slot: `s${slot}`, confirmed, fresh, endOf: world.wal.endOf() }
+    const origin = { system: '7h', slot: `s${slot}`, confirmed, endOf: world.wal.endOf() }
     this.publisher = new world.core.Publisher(
       {
         streams: world.streamNames,
@@ -121,9 +123,9 @@ export class Daemon implements Link {
   pump(count: number): boolean {
     const { wal, setting } = this.#world
     let moved = false
-    for (let left = count; left > 0 && this.holds && this.alive && !this.publisher.full; left--) {
+    for (let left = count; left > 0 && this.opened && this.alive && !this.publisher.full; left--) {
       const item = wal.items[this.item]
-      if (item === undefined) break
+      if (item === undefined || this.item >= this.lastItem) break
       moved = true
       const change = item.changes[this.change]
       if (change !== undefined) {
@@ -143,7 +145,7 @@ export class Daemon implements Link {
   /** PostgreSQL's keepalive outside a transaction: everything up to the end of the WAL was delivered. */
   keepalive(): void {
     const { wal } = this.#world
-    if (this.holds && this.item === wal.items.length && !this.publisher.full) this.#mark(wal.end)
+    if (this.opened && this.holds && this.item === wal.items.length && !this.publisher.full) this.#mark(wal.end)
   }
 
   publish(subject: string, header: Uint8Array, payload: Uint8Array, epoch: number, entry: number): void {
@@ -206,6 +208,7 @@ export class Daemon implements Link {
 
   #onState(state: State, reason: string | null): void {
     const world = this.#world
+    if (state === 'open') this.opened = true
     world.trace?.push(`${this.name} is ${state}${reason === null ? '' : ` (${reason})`}`)
   }
 }

@@ -54,17 +54,13 @@ export function explore(core: Core, options: ExploreOptions): Explored {
   return { found: null, schedules, counts }
 }
 
-/** `two slots` and `fresh slots` are no kinds of steps, but can be left out as well. */
+/** `two slots` is no kind of step, but can be left out as well. */
 function leaveOut(schedule: Schedule, without: readonly string[]): Schedule {
   if (without.length === 0) return schedule
   const { setting } = schedule
   return {
     ...schedule,
-    setting: {
-      ...setting,
-      slots: without.includes('two slots') ? 1 : setting.slots,
-      freshSlots: setting.freshSlots && !without.includes('fresh slots'),
-    },
+    setting: without.includes('two slots') ? { ...setting, slots: 1 } : setting,
     steps: schedule.steps.filter(({ kind }) => !without.includes(kind)),
   }
 }

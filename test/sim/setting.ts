@@ -18,8 +18,6 @@ export interface Setting {
   readonly slots: number
   /** Two slots publish the same events, and not each its own. */
   readonly sameEvents: boolean
-  /** The first daemon of a slot knows that it has just made it. */
-  readonly freshSlots: boolean
   /** The source goes on inside the call that says there is room. */
   readonly eagerRoom: boolean
   /** Messages that hang in a dead connection arrive when all is over. */
@@ -36,7 +34,6 @@ export const SIMPLEST: Setting = {
   keptMessages: 0,
   slots: 1,
   sameEvents: false,
-  freshSlots: false,
   eagerRoom: false,
   lateGhosts: false,
 }
@@ -52,7 +49,6 @@ export function drawSetting(random: Random): Setting {
     keptMessages: random.pick([0, 0, 0, 0, 0, 1, 3, 10]),
     slots: random.chance(0.06) ? 2 : 1,
     sameEvents: random.chance(0.5),
-    freshSlots: random.chance(0.3),
     eagerRoom: random.chance(0.3),
     lateGhosts: random.chance(0.4),
   }

@@ -108,7 +108,7 @@ export const ACTIONS: Record<StepKind, Action> = {
     const slot = x % world.slots.length
     const { holder } = world.slots[slot]!
     if (holder === null || world.daemons.length >= MOST_DAEMONS) return
-    world.release(holder)
+    world.release(holder, (y >>> 4) % 4)
     holder.frozen = y % 4 !== 0
     world.trace?.push(`${holder.name} ${holder.frozen ? 'freezes and ' : ''}loses its slot`)
     world.start(slot)
@@ -171,6 +171,7 @@ export const ACTIONS: Record<StepKind, Action> = {
     const { end } = world.wal
     world.trace?.push(`a standby becomes the primary at ${end}, on timeline ${world.wal.timeline}`)
     world.oracle.failedOver(end)
+    for (const daemon of world.daemons) daemon.lastItem = Math.min(daemon.lastItem, daemon.item)
     for (const slot of world.slots) {
       if (slot.confirmed > end) slot.confirmed = end
       if (slot.holder === null) continue

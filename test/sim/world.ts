@@ -25,8 +25,6 @@ export type Content = (Packet & { readonly foreign?: never }) | Foreign
 export interface Slot {
   confirmed: Lsn
   holder: Daemon | null
-  /** A daemon ran on it before. */
-  used: boolean
 }
 
 export const NO_RESPONDERS = 503
@@ -68,7 +66,7 @@ export class World {
     this.trace = options.trace
     const { streams } = setting
     this.oracle = new Oracle(streams, options.strict)
-    this.slots = Array.from({ length: setting.slots }, () => ({ confirmed: this.wal.end, holder: null, used: false }))
+    this.slots = Array.from({ length: setting.slots }, () => ({ confirmed: this.wal.end, holder: null }))
     this.plain = setting.slots === 1 && setting.keptMessages === 0
     this.streamNames = ['A', 'B', 'C'].slice(0, streams)
     this.lives = new Array<number>(streams).fill(0)
@@ -106,9 +104,12 @@ export class World {
     this.daemons = this.daemons.filter(other => other !== daemon)
   }
 
-  release(daemon: Daemon): void {
-    if (daemon.holds) this.slots[daemon.slot]!.holder = null
+  /** The slot is taken from it. `unread`: so many items were on their way to it. */
+  release(daemon: Daemon, unread = 0): void {
+    if (!daemon.holds) return
+    this.slots[daemon.slot]!.holder = null
     daemon.holds = false
+    daemon.lastItem = daemon.item + unread
   }
 
   /** The connection is gone; the publisher is not told here. */
@@ -187,6 +188,7 @@ export class World {
       read.lastSequence = stream.lastSequence
       read.at = stream.lastSequence
       read.begunAt = ++this.moment
+      walk.begin(read.lastSequence)
       this.#lastReadFrom[lane.index] = this.moment
     }
     for (let left = count; left > 0; left--) {
@@ -269,10 +271,10 @@ export class World {
   }
 }
 
-function headersOf({ message }: Stored<Content>) {
-  if (message.foreign) return { msgId: null, position: null, floor: null }
+function headersOf({ sequence: seq, message }: Stored<Content>) {
+  if (message.foreign) return { seq, msgId: null, position: null, floor: null }
   const position = message.message.positions[message.daemon.slot]!
-  return { msgId: message.msgId, position, floor: message.floor }
+  return { seq, msgId: message.msgId, position, floor: message.floor }
 }
 
 function inWords(answer: Answer): string {

@@ -199,7 +199,7 @@ const CASES: readonly [string, string, readonly (string | RegExp)[]][] = [
   [
     'a partition that is not there',
     `${RULE}subject = "a.{partition}"\n`,
-    [/^fraiseql\.toml:1: subject: has \{partition\}, but \[partitions\] is not enabled$/],
+    [/^fraiseql\.toml:3: observers\[0\]\.subject: has \{partition\}, but \[partitions\] is not enabled$/],
   ],
 
   // Rules
@@ -224,11 +224,7 @@ const CASES: readonly [string, string, readonly (string | RegExp)[]][] = [
     `${RULE}event = "INSERT"\nevent_type = "INSERT"\n`,
     [/:4: observers\[0\]\.event_type: is the same as event/],
   ],
-  [
-    'an empty table',
-    '[[observers]]\ntable = ""\nentity = "Order"\n',
-    [`${T}:2: observers[0].table: is empty`],
-  ],
+  ['an empty table', '[[observers]]\ntable = ""\n', [`${T}:2: observers[0].table: is empty`]],
   [
     'an empty subject',
     `${RULE}subject = ""\n`,
@@ -258,6 +254,7 @@ const CASES: readonly [string, string, readonly (string | RegExp)[]][] = [
     '[[observers]]\nchannel = "c"\nnats_subject = "s"\ntable = "t"\n',
     [`${T}:4: observers[0].table: a rule with channel can not have table`],
   ],
+  ['a bad subject beside none', `${RULE}${RULE}subject = "a b"\n`, [/:5: observers\[1\]\.subject: /]],
   [
     'equal rules',
     `${RULE}event = "insert"\n${RULE}event = ["INSERT"]\n`,

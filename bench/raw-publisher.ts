@@ -1,0 +1,69 @@
+/**
+ * The limit of storing, as a program: messages of a given size with a Msg-Id each, published to an existing stream on
+ * an own inbox, at most 1,024 without their ack. `raw-publisher.js URL SUBJECT HEADER-BYTES PAYLOAD-BYTES MESSAGES`.
+ */
+import { connect, createInbox, type MsgHdrs } from '@nats-io/transport-node'
+import { memoryMib } from './usage.ts'
+import { printResult } from './report-line.ts'
+
+export interface RawPublisherResult {
+  /** From the first publish to the last ack. */
+  readonly seconds: number
+  /** Processor time of this process, in the same span. */
+  readonly cpuSeconds: number
+  readonly peakMib: number
+}
+
+const WINDOW = 1024
+const RESUME_AT = 768
+const START = 'NATS/1.0\r\nNats-Msg-Id: '
+const END = '\r\nFiller: '
+const CLOSE = '\r\n\r\n'
+
+const [url = '', subject = '', headerBytes = '0', payloadBytes = '0', messages = '0'] = process.argv.slice(2)
+const wanted = Number(messages)
+const payload = Buffer.alloc(Number(payloadBytes), 'x')
+const nc = await connect({ servers: url, noAsyncTraces: true })
+const inbox = createInbox()
+const bytes = { header: Buffer.alloc(0) }
+const headers = { encode: () => bytes.header } as unknown as MsgHdrs
+let sent = 0
+let acked = 0
+
+const done = new Promise<void>((resolve, reject) => {
+  nc.subscribe(`${inbox}.*`, {
+    callback: (error, message) => {
+      if (error !== null) return reject(error)
+      if (message.data[2] !== 0x73) return reject(new Error(`refused: ${message.string()}`))
+      if (++acked === wanted) resolve()
+      else if (sent - acked === RESUME_AT) fill()
+    },
+  })
+})
+await nc.flush()
+const cpu = process.cpuUsage()
+const started = performance.now()
+fill()
+await done
+const seconds = (performance.now() - started) / 1000
+const { user, system } = process.cpuUsage(cpu)
+printResult({
+  seconds,
+  cpuSeconds: (user + system) / 1e6,
+  peakMib: memoryMib(process.pid).peak,
+} satisfies RawPublisherResult)
+await nc.close()
+
+function fill(): void {
+  while (sent < wanted && sent - acked < WINDOW) {
+    bytes.header = header(sent++)
+    nc.publish(subject, payload, { reply: `${inbox}.${sent}`, headers })
+  }
+}
+
+/** As long as the daemon's: what the other headers take stands in one of no meaning. */
+function header(n: number): Buffer {
+  const head = `${START}raw.${process.pid}.${n}${END}`
+  const filler = 'x'.repeat(Math.max(0, Number(headerBytes) - head.length - CLOSE.length))
+  return Buffer.from(head + filler + CLOSE, 'latin1')
+}

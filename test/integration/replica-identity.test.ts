@@ -1,0 +1,130 @@
+/** What of the old row comes along, for every replica identity, and what becomes of TOASTed values that stayed. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { shareServers } from '../kit/stage.ts'
+
+const servers = shareServers()
+
+const WRITE = `
+  INSERT INTO tb_item VALUES (1, 'a', 10);
+  UPDATE tb_item SET amount = 11 WHERE id = 1;
+  UPDATE tb_item SET id = 2, code = 'b' WHERE id = 1;
+  DELETE FROM tb_item WHERE id = 2`
+
+/** What it is, the schema, and per event: type, entity_id, data, changes. */
+const IDENTITIES: readonly [name: string, schema: string, expected: readonly unknown[]][] = [
+  [
+    'default',
+    'CREATE TABLE tb_item (id int PRIMARY KEY, code text NOT NULL, amount int)',
+    [
+      ['INSERT', '1', { id: 1, code: 'a', amount: 10 }, null],
+      ['UPDATE', '1', { id: 1, code: 'a', amount: 11 }, null],
+      ['UPDATE', '2', { id: 2, code: 'b', amount: 11 }, null],
+      ['DELETE', '2', { id: 2 }, null],
+    ],
+  ],
+  [
+    'full',
+    `CREATE TABLE tb_item (id int PRIMARY KEY, code text NOT NULL, amount int);
+     ALTER TABLE tb_item REPLICA IDENTITY FULL`,
+    [
+      ['INSERT', '1', { id: 1, code: 'a', amount: 10 }, null],
+      ['UPDATE', '1', { id: 1, code: 'a', amount: 11 }, { amount: { old: 10, new: 11 } }],
+      [
+        'UPDATE',
+        '2',
+        { id: 2, code: 'b', amount: 11 },
+        { id: { old: 1, new: 2 }, code: { old: 'a', new: 'b' } },
+      ],
+      ['DELETE', '2', { id: 2, code: 'b', amount: 11 }, null],
+    ],
+  ],
+  [
+    'index',
+    `CREATE TABLE tb_item (id int PRIMARY KEY, code text NOT NULL, amount int);
+     CREATE UNIQUE INDEX item_code ON tb_item (code);
+     ALTER TABLE tb_item REPLICA IDENTITY USING INDEX item_code`,
+    [
+      ['INSERT', '1', { id: 1, code: 'a', amount: 10 }, null],
+      ['UPDATE', '1', { id: 1, code: 'a', amount: 11 }, null],
+      ['UPDATE', '2', { id: 2, code: 'b', amount: 11 }, null],
+      ['DELETE', 'b', { code: 'b' }, null],
+    ],
+  ],
+]
+
+for (const [name, schema, expected] of IDENTITIES) {
+  test(`replica identity ${name}`, async () => {
+    const stage = await servers.scene({ name: `identity_${name}`, schema })
+    const daemon = await stage.start()
+    await stage.sql(WRITE)
+    const events = await stage.events()
+    assert.deepEqual(
+      events.map(event => [event.event_type, event.entity_id, event.data, event.changes]),
+      expected,
+    )
+    await daemon.stop()
+    await stage.end()
+  })
+}
+
+test('replica identity nothing: inserts come, and the tables of others keep working', async () => {
+  const stage = await servers.scene({
+    name: 'identity_nothing',
+    schema: `
+      CREATE TABLE tb_item (id int PRIMARY KEY, code text);
+      ALTER TABLE tb_item REPLICA IDENTITY NOTHING`,
+    rules: '[[observers]]\ntable = "tb_item"\nevent = ["INSERT", "TRUNCATE"]\n',
+  })
+  const daemon = await stage.start()
+  await stage.sql("INSERT INTO tb_item VALUES (1, 'a'); UPDATE tb_item SET code = 'b'; DELETE FROM tb_item")
+  await stage.sql("INSERT INTO tb_item VALUES (2, 'c'); TRUNCATE tb_item")
+  const events = await stage.events()
+  assert.deepEqual(
+    events.map(event => [event.event_type, event.data]),
+    [
+      ['INSERT', { id: 1, code: 'a' }],
+      ['INSERT', { id: 2, code: 'c' }],
+      ['TRUNCATE', null],
+    ],
+  )
+  await daemon.stop()
+  await stage.end()
+})
+
+const TOAST = `
+  CREATE TABLE tb_doc (id int PRIMARY KEY, body text, version int);
+  ALTER TABLE tb_doc ALTER body SET STORAGE EXTERNAL;`
+
+test('an unchanged TOASTed value is left out and named; with identity full it comes from the old row', async () => {
+  for (const identity of ['default', 'full']) {
+    const stage = await servers.scene({
+      name: `toast_${identity}`,
+      schema: `${TOAST} ALTER TABLE tb_doc REPLICA IDENTITY ${identity}`,
+    })
+    const daemon = await stage.start()
+    await stage.sql("INSERT INTO tb_doc VALUES (1, repeat('x', 20000), 1)")
+    await stage.sql('UPDATE tb_doc SET version = 2')
+    await stage.sql("UPDATE tb_doc SET body = repeat('y', 20000)")
+    await stage.sql('DELETE FROM tb_doc')
+    const [inserted, touched, changed, deleted] = await stage.events()
+    const x = 'x'.repeat(20_000)
+    const y = 'y'.repeat(20_000)
+    assert.deepEqual(inserted!.data, { id: 1, body: x, version: 1 })
+    if (identity === 'full') {
+      assert.deepEqual(touched!.data, { id: 1, body: x, version: 2 })
+      assert.equal('unchanged' in touched!, false)
+      assert.deepEqual(touched!.changes, { version: { old: 1, new: 2 } })
+      assert.deepEqual(changed!.changes, { body: { old: x, new: y } })
+      assert.deepEqual(deleted!.data, { id: 1, body: y, version: 2 })
+    } else {
+      assert.deepEqual(touched!.data, { id: 1, version: 2 })
+      assert.deepEqual(touched!.unchanged, ['body'])
+      assert.equal('unchanged' in changed!, false)
+      assert.deepEqual(deleted!.data, { id: 1 })
+    }
+    assert.deepEqual(touched!.entity, touched!.data)
+    await daemon.stop()
+    await stage.end()
+  }
+})
