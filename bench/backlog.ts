@@ -23,18 +23,20 @@ export interface Backlog {
 
 export const PUBLICATION = 'fraiseql_observer'
 
-/** A row of tb_order is 288 bytes of pgoutput with its lengths. */
+/** One row of tb_order, 288 bytes of pgoutput with its lengths. `n` and `at`: SQL. */
+export function orderRow(n: string, at = 'now()'): string {
+  return `SELECT ${n} + 1000000, md5((${n})::text)::uuid, 'order-2024-' || 100000 + ${n},
+    'customer.' || ${n} || '@example.com', CASE (${n}) % 2 WHEN 0 THEN 'pending' ELSE 'confirmed' END,
+    (${n}) % 1000 + 0.99, jsonb_build_object('items', jsonb_build_array(
+      jsonb_build_object('qty', 2, 'sku', 'A-' || ${n}), jsonb_build_object('qty', 1, 'sku', 'B-7')),
+      'note', 'leave at the door'), ${at}`
+}
+
 const SCHEMA = `
   CREATE TABLE tb_order (
     pk_order bigint PRIMARY KEY, id uuid NOT NULL, identifier text, customer_email text, status text,
     total numeric(12,2), data jsonb, created_at timestamptz
   );
-  CREATE FUNCTION order_row(n bigint, at timestamptz DEFAULT now()) RETURNS tb_order LANGUAGE sql STABLE AS $$
-    SELECT n + 1000000, md5(n::text)::uuid, 'order-2024-' || 100000 + n, 'customer.' || n || '@example.com',
-      CASE n % 2 WHEN 0 THEN 'pending' ELSE 'confirmed' END, n % 1000 + 0.99,
-      jsonb_build_object('items', jsonb_build_array(jsonb_build_object('qty', 2, 'sku', 'A-' || n),
-        jsonb_build_object('qty', 1, 'sku', 'B-7')), 'note', 'leave at the door'), at
-  $$;
   CREATE TABLE tb_document (pk_document bigint PRIMARY KEY, id uuid NOT NULL, title text, body text);
   CREATE TABLE tb_attachment (pk_attachment bigint PRIMARY KEY, id uuid NOT NULL, opened int, content text);
   ALTER TABLE tb_attachment ALTER content SET STORAGE EXTERNAL;
@@ -51,15 +53,15 @@ const SCHEMA = `
 
 /** Each writes rows `$1` to `$2`, its transactions included. */
 const WRITERS: Readonly<Record<Shape, string>> = {
-  one: `INSERT INTO tb_order SELECT (order_row(n)).* FROM generate_series(first, last) n;`,
+  one: `INSERT INTO tb_order ${orderRow('n')} FROM generate_series(first, last) n;`,
   mid: `
     FOR i IN first .. last LOOP
-      INSERT INTO tb_order SELECT (order_row(i)).*;
+      INSERT INTO tb_order ${orderRow('i')};
       IF i % 1000 = 0 THEN COMMIT; END IF;
     END LOOP;`,
   many: `
     FOR i IN first .. last LOOP
-      INSERT INTO tb_order SELECT (order_row(i)).*;
+      INSERT INTO tb_order ${orderRow('i')};
       COMMIT;
     END LOOP;`,
   // Ten rows a transaction: five orders, two documents of 1 kB, two readings of 60 columns, and of the attachments of
@@ -77,7 +79,7 @@ const WRITERS: Readonly<Record<Shape, string>> = {
         WHEN 1, 2 THEN
           INSERT INTO tb_document VALUES (i, md5(i::text)::uuid, 'Document ' || i, repeat(md5(i::text), 31));
         WHEN 3, 4 THEN PERFORM fill_reading(i);
-        ELSE INSERT INTO tb_order SELECT (order_row(i)).*;
+        ELSE INSERT INTO tb_order ${orderRow('i')};
       END CASE;
     END LOOP;`,
 }
@@ -103,7 +105,7 @@ export async function writeBacklog({ postgres }: Servers, shape: Shape, rows: nu
   const first = shape === 'mixed' ? 0 : 1
   await session.query(`CALL fill(${first}, ${first + rows - 2})`)
   await createSlot(session, `${prefix}_last`)
-  await session.query('INSERT INTO tb_order SELECT (order_row(0)).*')
+  await session.query(`INSERT INTO tb_order ${orderRow('-1')}`)
   const { rows: end } = await session.query<{ lsn: string }>('SELECT pg_current_wal_insert_lsn()::text AS lsn')
   await session.query('CHECKPOINT')
   let copies = 0

@@ -25,7 +25,7 @@ const wanted = Number(messages)
 const payload = Buffer.alloc(Number(payloadBytes), 'x')
 const nc = await connect({ servers: url, noAsyncTraces: true })
 const inbox = createInbox()
-const bytes = { header: Buffer.alloc(0) }
+const bytes: { header: Uint8Array } = { header: Buffer.alloc(0) }
 const headers = { encode: () => bytes.header } as unknown as MsgHdrs
 let sent = 0
 let acked = 0

@@ -37,7 +37,17 @@ export async function askApi<T extends object>(
   } catch (error) {
     throw requestFailure(error, context, timeoutMs)
   }
-  return JSON.parse(Buffer.from(data.buffer, data.byteOffset, data.length).toString('utf8')) as T | Refused
+  try {
+    return JSON.parse(Buffer.from(data.buffer, data.byteOffset, data.length).toString('utf8')) as T | Refused
+  } catch (cause) {
+    // A bare status instead of an answer comes while the cluster sorts itself out.
+    throw new RetryableError(`${context}: the answer is not one of JetStream's`, {
+      code: 'JETSTREAM_ANSWER',
+      remedy:
+        'The daemon tries again. If it stays so, look for another service that answers on $JS.API subjects.',
+      cause,
+    })
+  }
 }
 
 /** The answer. Rejects with one of our errors, refusals included. */

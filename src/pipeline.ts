@@ -10,7 +10,7 @@
  */
 import type { ByteWriter } from './event/bytes.ts'
 import type { Encoder } from './event/encoder.ts'
-import type { Event } from './event/event.ts'
+import type { Event, Relation } from './event/event.ts'
 import type { MessageId } from './event/message-id.ts'
 import { ordinalOf } from './event/position.ts'
 import type { Lsn } from './lsn.ts'
@@ -46,6 +46,8 @@ export interface PipelineOptions {
   readonly prepare: (routes: readonly Route[], event: Event) => readonly Delivery[]
   /** A message that its stream can't take. Offers what replaces it, or throws to stop. */
   readonly oversize: (event: Event, delivery: Delivery, bytes: number, now: number) => void
+  /** A change of this table takes no route. Told once of each. */
+  readonly unrouted: (relation: Relation) => void
   readonly counters: { changesReceived: number; changesUnrouted: number; pausedSeconds: number }
 }
 
@@ -58,6 +60,9 @@ export class Pipeline implements Sink {
   #flushing = false
   #now = 0
   #pausedAt = 0
+  #lastUnrouted: Relation | null = null
+  readonly #toldUnrouted = new WeakSet<Relation>()
+  #stopped = false
   readonly #flush = (): void => {
     this.#flushing = false
     this.#options.publisher.flush(performance.now())
@@ -78,6 +83,7 @@ export class Pipeline implements Sink {
     const routes = router.routesOf(event)
     if (routes.length === 0) {
       counters.changesUnrouted++
+      if (event.relation !== this.#lastUnrouted && event.relation !== null) this.#tellUnrouted(event.relation)
       return
     }
     if (!this.#flushing) {
@@ -107,7 +113,20 @@ export class Pipeline implements Sink {
     if (this.#pausedAt === 0) return
     this.#options.counters.pausedSeconds += (performance.now() - this.#pausedAt) / 1000
     this.#pausedAt = 0
-    this.#options.source.resume()
+    if (!this.#stopped) this.#options.source.resume()
+  }
+
+  /** Nothing more is taken from the source, whatever room there is. */
+  stop(): void {
+    this.#stopped = true
+    this.#options.source.pause()
+  }
+
+  #tellUnrouted(relation: Relation): void {
+    this.#lastUnrouted = relation
+    if (this.#toldUnrouted.has(relation)) return
+    this.#toldUnrouted.add(relation)
+    this.#options.unrouted(relation)
   }
 
   #offer(event: Event, delivery: Delivery): void {

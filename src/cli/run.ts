@@ -1,7 +1,8 @@
 /** `run`: the daemon, from the configuration to the end. */
-import { loadConfig } from '../config/load.ts'
+import type { Config } from '../config/config.ts'
+import { formatProblem, loadConfig } from '../config/load.ts'
 import { runDaemon } from '../daemon/daemon.ts'
-import { messageOf } from '../errors.ts'
+import { ConfigurationError, messageOf } from '../errors.ts'
 import { createLogger } from '../log.ts'
 
 export interface RunOptions {
@@ -15,11 +16,25 @@ export interface RunOptions {
 export async function run({ config: configPath, env, version, signal }: RunOptions): Promise<void> {
   const { config, warnings } = loadConfig({ configPath, env })
   const log = createLogger(config.log)
-  for (const warning of warnings) log.warn(warning.message)
+  for (const warning of warnings) log.warn(formatProblem(warning))
+  if (!config.observers.enabled) {
+    log.info('observers.enabled is false: nothing to do')
+    return
+  }
+  checkSource(config.observers.source)
   try {
     await runDaemon({ config, log, version }, signal)
   } catch (error) {
     log.fatal({ err: error }, messageOf(error))
     throw error
   }
+}
+
+/** Logical replication serves `auto` and `cdc`. */
+function checkSource(source: Config['observers']['source']): void {
+  if (source === 'auto' || source === 'cdc') return
+  throw new ConfigurationError(`observers.source = "${source}" is not available in this release`, {
+    code: 'SOURCE_MISSING',
+    remedy: 'Use "cdc" (logical replication), or leave it out.',
+  })
 }

@@ -132,10 +132,10 @@ export const settingsSchema = z.strictObject({
       'At least this often PostgreSQL is told the progress. Less than half of `wal_sender_timeout`.',
       { unit: 'ms' },
     ),
-    heartbeat_interval_ms: key(
-      milliseconds(0).default(0),
-      'Every how long an idle slot is moved by a logical message. 0: never; keepalives move it.',
-      { unit: 'ms' },
+    on_slot_lost: key(
+      z.enum(['stop', 'recreate']).default('stop'),
+      'What to do when the slot is gone or lost, which is a gap in the stream: stop with exit code 79, or make a ' +
+        'new slot and publish an event that names the gap on `{subject_prefix}._control.gap`.',
     ),
     tables: key(
       z.array(text.filled).default([]),
@@ -258,7 +258,7 @@ export const settingsSchema = z.strictObject({
     { unit: 'ms' },
   ),
   observers: table({
-    enabled: key(z.boolean().default(true), 'false: the daemon connects to nothing and publishes nothing.'),
+    enabled: key(z.boolean().default(true), 'false: the daemon says so and ends.'),
     backend: key(z.enum(['nats']).default('nats'), 'Where events go.'),
     source: key(
       z.enum(['auto', 'cdc', 'notify', 'outbox']).default('auto'),

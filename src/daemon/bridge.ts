@@ -4,25 +4,26 @@
  */
 import type { NatsConnection } from '@nats-io/transport-node'
 import type { Client } from 'pg'
-import { EXIT, FatalError } from '../errors.ts'
 import { ByteWriter } from '../event/bytes.ts'
+import type { Relation } from '../event/event.ts'
 import { MessageId, systemBase36 } from '../event/message-id.ts'
 import { Releases } from '../lifecycle/releases.ts'
 import { formatLsn } from '../lsn.ts'
 import { Pipeline } from '../pipeline.ts'
 import { connectReplication, connectSql } from '../postgres.ts'
 import { JetStreamLink } from '../publish/jetstream-link.ts'
-import { createRouter, type Router } from '../route/router.ts'
-import { type EnsuredPublication, ensurePublication } from '../source/replication/publication.ts'
-import { checkServer, identifySystem, inspectServer, serverError } from '../source/replication/server.ts'
-import { explainSlotFailure, type ReadySlot, readSlot, type SlotFacts } from '../source/replication/slot.ts'
+import type { Router } from '../route/router.ts'
+import { identifySystem } from '../source/replication/server.ts'
+import { explainSlotFailure, type ReadySlot } from '../source/replication/slot.ts'
 import { ReplicationStream } from '../source/replication/stream.ts'
+import { readTimelines } from '../source/replication/timeline.ts'
 import { TypeCatalog } from '../source/replication/type-catalog.ts'
 import { connectToNats } from './connect-nats.ts'
 import { APPLICATION_NAME, type Context } from './context.ts'
 import { Deliveries } from './deliveries.ts'
 import { drain } from './drain.ts'
 import { ownSlot } from './own-slot.ts'
+import { controlSubjects, prepareDatabase, prepareRouter, readSystem } from './prepare.ts'
 import { createPublisher } from './publishing.ts'
 import { ruleStatus } from './rule-status.ts'
 import { prepareStreams, type Streams } from './streams.ts'
@@ -35,11 +36,17 @@ export async function runBridge(
   progressed: () => void,
 ): Promise<void> {
   const releases = new Releases()
+  // A signal of the run's own: listeners on the daemon's would outlive the run, one more with each.
+  const stop = new AbortController()
+  const relay = (): void => stop.abort(signal.reason)
+  signal.addEventListener('abort', relay, { once: true })
+  if (signal.aborted) relay()
   try {
-    await run(context, signal, progressed, releases)
+    await run(context, stop.signal, progressed, releases)
   } catch (error) {
     if (!signal.aborted) throw error
   } finally {
+    signal.removeEventListener('abort', relay)
     context.board.ended()
     await releases.run()
   }
@@ -62,14 +69,16 @@ async function run(
   const router = prepareRouter(context, publication)
   const nats = await connectToNats(context, signal, fail)
   releases.push(() => nats.close())
-  const streams = await prepareStreams(context, nats, router.filters(publication.tables))
+  const filters = [...router.filters(publication.tables), ...context.lateFilters, ...controlSubjects(config)]
+  const streams = await prepareStreams(context, nats, filters)
   board.rules = ruleStatus(config, publication.tables, streams)
-  const slot = await ownSlot(context, sql, signal)
+  const system = await readSystem(config.database, connectOptions)
+  const slot = await ownSlot(context, { sql, nats, streams, system }, signal)
   const client = await connectReplication(config.database, connectOptions)
   releases.push(() => client.end())
 
   const servers = { sql, client, nats, database }
-  const { link, source, publisher, pipeline, open } = await assemble(context, {
+  const { link, publisher, pipeline, open } = await assemble(context, {
     ...servers,
     router,
     streams,
@@ -91,7 +100,7 @@ async function run(
     await streaming.catch(() => {})
   })
   try {
-    await Promise.race([streaming, rejected(failure.signal), drain(context, source, publisher, signal)])
+    await Promise.race([streaming, rejected(failure.signal), drain(context, pipeline, publisher, signal)])
     stopped.abort()
     await streaming
   } catch (error) {
@@ -113,10 +122,11 @@ interface Prepared {
 
 /** Source, publisher and pipeline, tied together. `open`: the tails of all streams are read. */
 async function assemble(context: Context, prepared: Prepared) {
-  const { config, board, metrics } = context
+  const { config, board, log, metrics } = context
   const { sql, client, nats, database, router, streams, slot, fail, progressed } = prepared
   const { slot_name: slotName, publication_name: publicationName } = config.replication
   const { systemId, timeline } = await identifySystem(client)
+  const timelines = await readTimelines(client, timeline)
   const identity = { system: systemBase36(systemId), timeline, slot: slotName }
   const source = new ReplicationStream({
     client,
@@ -127,7 +137,7 @@ async function assemble(context: Context, prepared: Prepared) {
     statusIntervalMs: await statusInterval(client, config.replication.status_interval_ms),
     onStreaming: () => {
       board.streaming()
-      progressed()
+      log.info({ slot: slotName, from: formatLsn(slot.confirmedFlush) }, 'streaming')
     },
   })
   const link = new JetStreamLink(nats)
@@ -137,11 +147,17 @@ async function assemble(context: Context, prepared: Prepared) {
   })
   const publisher = createPublisher(context, {
     streams: streams.all.map(({ name }) => name),
-    origin: { system: identity.system, slot: slotName, confirmed: slot.confirmedFlush, endOf: () => null },
+    origin: {
+      system: identity.system,
+      slot: slotName,
+      confirmed: slot.confirmedFlush,
+      endOf: tli => timelines.get(tli) ?? null,
+    },
     link,
     confirm: lsn => {
       board.confirmed = lsn
       source.confirm(lsn)
+      progressed()
     },
     onRoom: () => pipeline.room(),
     onOpen: () => opened(),
@@ -156,68 +172,19 @@ async function assemble(context: Context, prepared: Prepared) {
     ...writers,
     prepare: (routes, event) => deliveries.prepare(routes, event),
     oversize: (event, delivery, bytes, now) => deliveries.oversize(event, delivery, bytes, publisher, now),
+    unrouted: relation => tellUnrouted(context, router, relation),
     counters: metrics.counters,
   })
-  return { link, source, publisher, pipeline, open }
+  return { link, publisher, pipeline, open }
 }
 
-async function prepareDatabase(
-  { config, board, log }: Context,
-  sql: Client,
-): Promise<{ publication: EnsuredPublication; database: string }> {
-  const { slot_name, publication_name } = config.replication
-  const server = await inspectServer(sql)
-  const slot = await readSlot(sql, slot_name)
-  const problems = checkServer(server, { slotExists: slot !== null })
-  const error = serverError(problems)
-  if (error !== null) throw error
-  for (const { message, remedy } of problems) log.warn({ remedy }, message)
-  board.connection('postgres', 'connected', versionText(server.version))
-  const rules = config.rules.filter(rule => rule.table !== null)
-  const wanted = config.rules.some(rule => rule.table !== null || rule.channel !== null)
-    ? rules.map(rule => ({ ...rule, table: rule.table! }))
-    : 'all'
-  const publication = await ensurePublication(sql, { name: publication_name, slot: slot_name, wanted })
-  if (publication.action === 'create' && slot !== null) throw publicationWasMissing(publication_name, slot)
-  if (publication.tables.length === 0) log.warn(NO_TABLES)
-  if (publication.action !== 'use') {
-    log.info(
-      { publication: publication_name, tables: publication.tables.length },
-      publication.action === 'create' ? 'publication created' : 'publication changed to match the rules',
-    )
-  }
-  for (const warning of publication.warnings) log.warn(warning)
-  board.tables = publication.tables.length
-  return { publication, database: server.database }
-}
-
-function prepareRouter({ config }: Context, publication: EnsuredPublication): Router {
-  const router = createRouter({
-    rules: config.rules,
-    prefix: config.stream.subject_prefix,
-    partitions: config.partitions,
-    defaultFormat: config.event.format,
-  })
-  router.checkEntities(publication.tables)
-  return router
-}
-
-const NO_TABLES =
-  'there is no table to publish: create tables that this role owns and that have a primary key, or name them in ' +
-  '[[observers]] rules, and start the daemon again'
-
-/** What was committed while there was no publication can't be decoded (PostgreSQL 18 would skip it in silence). */
-function publicationWasMissing(name: string, { name: slot, confirmedFlush }: SlotFacts): FatalError {
-  const since = confirmedFlush === null ? '' : ` after ${formatLsn(confirmedFlush)}`
-  return new FatalError(
-    `publication "${name}" was gone while the slot "${slot}" existed: what was committed${since} can't be decoded`,
-    {
-      code: 'PUBLICATION_WAS_MISSING',
-      exitCode: EXIT.slotLost,
-      remedy:
-        `The publication is there again. Accept the gap: SELECT pg_drop_replication_slot('${slot}'); then start ` +
-        'the daemon, and bring the missing rows in from the tables if consumers need them.',
-    },
+/** A table that no rule names (any more): it was renamed, or somebody else chose what is published. */
+function tellUnrouted({ log }: Context, router: Router, relation: Relation): void {
+  const { schema, table } = relation
+  if (Object.values(router.plan(relation)).some(routes => routes.length > 0)) return
+  log.warn(
+    { schema, table },
+    `table ${table} is published by PostgreSQL, but no rule names it: its changes go nowhere`,
   )
 }
 
@@ -228,11 +195,6 @@ async function statusInterval(client: Client, configuredMs: number): Promise<num
   )
   const timeoutMs = Number(rows[0]?.setting ?? 0)
   return timeoutMs === 0 ? configuredMs : Math.max(100, Math.min(configuredMs, timeoutMs / 3))
-}
-
-/** 180004 -> 18.4 */
-function versionText(version: number): string {
-  return `${Math.trunc(version / 10_000)}.${version % 10_000}`
 }
 
 /** Rejects with the signal's reason when it aborts; never resolves. */

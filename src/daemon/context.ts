@@ -10,6 +10,11 @@ export interface Context {
   readonly metrics: Metrics
   readonly board: Board
   readonly version: string
+  /**
+   * Subjects that changes asked for beside those of the tables as they are at a start: of a table that was renamed, of
+   * one that came later. The next run plans streams for them too.
+   */
+  readonly lateFilters: Set<string>
 }
 
 /** Shown in pg_stat_activity and in the monitoring of NATS. */

@@ -1,6 +1,6 @@
 /** The orderly stop: nothing more is read, and what is in flight gets its publish acks, as long as there is time. */
+import type { Pipeline } from '../pipeline.ts'
 import type { Publisher } from '../publish/publisher.ts'
-import type { Source } from '../source/source.ts'
 import type { Context } from './context.ts'
 
 const POLL_MS = 5
@@ -8,13 +8,13 @@ const POLL_MS = 5
 /** Resolves some time after `signal` aborts: when everything is acked, or the time is over. */
 export async function drain(
   { config, log, board }: Context,
-  source: Source,
+  pipeline: Pipeline,
   publisher: Publisher,
   signal: AbortSignal,
 ): Promise<void> {
   if (!signal.aborted) await new Promise(resolve => signal.addEventListener('abort', resolve, { once: true }))
   board.state = 'stopping'
-  source.pause()
+  pipeline.stop()
   const { window } = publisher
   log.info({ in_flight: window.size }, 'stopping')
   const deadline = performance.now() + config.shutdown_timeout_ms

@@ -1,13 +1,19 @@
 /** The slot, ours alone: made or found, and waited for as a standby while another daemon streams from it. */
-import type { Client } from 'pg'
 import { ensureSlot, type ReadySlot, waitForSlot } from '../source/replication/slot.ts'
 import type { Context } from './context.ts'
+import { type GapServers, guardGap } from './lost-slot.ts'
 
 /** Rejects with the signal's reason when it aborts. */
-export async function ownSlot(context: Context, sql: Client, signal: AbortSignal): Promise<ReadySlot> {
+export async function ownSlot(
+  context: Context,
+  servers: GapServers,
+  signal: AbortSignal,
+): Promise<ReadySlot> {
+  const { sql } = servers
   const { config, log, board } = context
   const name = config.replication.slot_name
   for (;;) {
+    await guardGap(context, servers)
     const slot = await ensureSlot(sql, name)
     if (slot.state === 'ready') {
       if (slot.created)

@@ -2,7 +2,8 @@
 import type { NatsConnection } from '@nats-io/transport-node'
 import { ConfigurationError, RetryableError } from '../errors.ts'
 import { type EnsuredStream, ensureStreams, listStreams } from '../publish/ensure-stream.ts'
-import { DEAD_LETTER_STREAM, planStreams } from '../publish/stream-plan.ts'
+import { DEAD_LETTER_SUBJECT, planStreams } from '../publish/stream-plan.ts'
+import { containedInAny } from '../publish/subject-overlap.ts'
 import type { Context } from './context.ts'
 
 export interface Streams {
@@ -14,7 +15,7 @@ export interface Streams {
 }
 
 export async function prepareStreams(
-  { config, log }: Context,
+  { config, log, lateFilters }: Context,
   nats: NatsConnection,
   filters: readonly string[],
 ): Promise<Streams> {
@@ -34,14 +35,21 @@ export async function prepareStreams(
   const lanes = new Map(all.map(({ name }, lane) => [name, lane]))
   return {
     all,
-    laneOf: filter => lanes.get(plan.ownerOf.get(filter) ?? '') ?? unplanned(filter),
-    deadLetterLane: lanes.get(DEAD_LETTER_STREAM) ?? unplanned(DEAD_LETTER_STREAM),
+    laneOf: filter => {
+      const planned = lanes.get(plan.ownerOf.get(filter) ?? '')
+      if (planned !== undefined) return planned
+      const lane = all.findIndex(({ subjects }) => containedInAny(subjects, filter))
+      if (lane >= 0) return lane
+      lateFilters.add(filter)
+      throw unplanned(filter)
+    },
+    deadLetterLane: lanes.get(plan.ownerOf.get(DEAD_LETTER_SUBJECT)!)!,
   }
 }
 
-/** A table that came into the publication after the start; the next run plans with it. */
-function unplanned(filter: string): never {
-  throw new RetryableError(`subject ${filter} is new`, {
+/** Of a table that was renamed, or came into the publication, after the start; the next run plans with it. */
+function unplanned(filter: string): RetryableError {
+  return new RetryableError(`subject ${filter} is new`, {
     code: 'SUBJECT_UNPLANNED',
     remedy: 'The daemon starts a fresh run, which finds a stream for it.',
   })

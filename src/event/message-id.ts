@@ -23,6 +23,7 @@ const PATTERN =
   /^([0-9a-z]+)\.(0|[1-9][0-9]*)\.(0|[1-9A-F][0-9A-F]*)\.(0|[1-9][0-9]*|m)(?:\.([!#-[\]-~]{1,200}))?$/
 /** Printable ASCII that needs no escape in JSON. */
 const ROUTE = /^[!#-[\]-~]{1,200}$/
+const TWO_TO_32 = 0x1_0000_0000
 const DOT = 0x2e
 /** System 13, xid 10, LSN 16, ordinal 16, route 200, and the dots. */
 const MAX_BYTES = 260
@@ -100,8 +101,7 @@ export class MessageId {
     this.#lsn = lsn
     this.#outside = outside
     this.transaction++
-    this.lsnHigh = Number(lsn >> 32n)
-    this.lsnLow = Number(lsn & 0xffff_ffffn)
+    this.#split(lsn)
     let at = writeDecimal(this.bytes, this.#systemLength, outside ? 0 : xid)
     this.bytes[at++] = DOT
     this.lsnStart = at
@@ -110,6 +110,14 @@ export class MessageId {
     this.bytes[at++] = DOT
     if (outside) this.bytes[at++] = 0x6d
     this.#prefixLength = at
+  }
+
+  /** In floating point where that is exact, since bigints are slow and a transaction may be a single row. */
+  #split(lsn: bigint): void {
+    const value = Number(lsn)
+    const exact = Number.isSafeInteger(value)
+    this.lsnHigh = exact ? Math.floor(value / TWO_TO_32) : Number(lsn >> 32n)
+    this.lsnLow = exact ? value - this.lsnHigh * TWO_TO_32 : Number(lsn & 0xffff_ffffn)
   }
 
   /** Returns the length. */

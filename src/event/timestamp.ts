@@ -2,18 +2,20 @@
  * Commit times as RFC 3339 in UTC with microseconds, `2024-05-06T07:08:09.123456Z`. The text of a second is kept, so
  * that events of the same second cost only their six digits.
  */
-import type { ByteWriter } from './bytes.ts'
+import { type ByteWriter, Constant } from './bytes.ts'
 
 const MICROSECONDS = 1_000_000
+const NULL_VALUE = new Constant('null')
 
 export class TimestampWriter {
   #second = Number.NaN
-  #text = ''
+  /** The quote, and all up to the point. */
+  #text = NULL_VALUE
 
   /** Microseconds since 1970-01-01 UTC; quoted, or `null` where the time is not known. */
   write(out: ByteWriter, timeUs: bigint | null): void {
     if (timeUs === null) {
-      out.text('null')
+      out.constant(NULL_VALUE)
       return
     }
     const us = Number(timeUs)
@@ -22,11 +24,10 @@ export class TimestampWriter {
     const fraction = exact ? us - second * MICROSECONDS : Number(timeUs - BigInt(second) * 1_000_000n)
     if (second !== this.#second) {
       this.#second = second
-      this.#text = new Date(second * 1000).toISOString().slice(0, -'000Z'.length)
+      this.#text = new Constant(`"${new Date(second * 1000).toISOString().slice(0, -'000Z'.length)}`)
     }
-    out.reserve(this.#text.length + 10)
-    out.buffer[out.at++] = 0x22
-    out.at += out.buffer.write(this.#text, out.at, 'latin1')
+    out.constant(this.#text)
+    out.reserve(8)
     for (let i = 5, rest = fraction; i >= 0; i--) {
       const next = (rest / 10) | 0
       out.buffer[out.at + i] = 48 + rest - next * 10

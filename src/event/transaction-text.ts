@@ -2,10 +2,15 @@
  * What all messages of one transaction share, as bytes: its commit time and, in the `fraiseql` format, its `tx` object
  * up to the ordinal. Written when the transaction changes, copied for each event.
  */
-import { ByteWriter } from './bytes.ts'
+import { ByteWriter, Constant } from './bytes.ts'
 import type { Event } from './event.ts'
 import { type MessageId, writeHex } from './message-id.ts'
 import { TimestampWriter } from './timestamp.ts'
+
+const ID = new Constant('{"id":')
+const NO_ID = new Constant('{"id":null')
+const LSN = new Constant(',"lsn":"')
+const ORDINAL = new Constant('","ordinal":')
 
 export class TransactionText {
   readonly #text = new ByteWriter(256)
@@ -30,15 +35,17 @@ export class TransactionText {
     text.rollback()
     this.#timestamp.write(text, event.commitTimeUs)
     this.#timeEnd = text.at
-    text.text('{"id":')
-    if (event.xid === 0) text.text('null')
-    else text.decimal(event.xid)
-    text.text(',"lsn":"')
+    if (event.xid === 0) text.constant(NO_ID)
+    else {
+      text.constant(ID)
+      text.decimal(event.xid)
+    }
+    text.constant(LSN)
     text.reserve(20)
     text.at = writeHex(text.buffer, text.at, id.lsnHigh)
-    text.byte(0x2f)
+    text.buffer[text.at++] = 0x2f
     text.at = writeHex(text.buffer, text.at, id.lsnLow)
-    text.text('","ordinal":')
+    text.constant(ORDINAL)
     this.#transaction = id.transaction
   }
 }

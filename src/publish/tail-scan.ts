@@ -43,7 +43,9 @@ export async function scanRange(
     { context, timeoutMs },
   )
   try {
-    const messages = await pull(nc, `${stream}.${name}`, scan, { context, timeoutMs })
+    const messages = await pull(nc, `${stream}.${name}`, scan, { context, timeoutMs }).catch(error => {
+      throw error instanceof RetryableError ? error : requestFailure(error, context, timeoutMs)
+    })
     if (messages.length > scan.most) return 'too many'
     await checkEnd(nc, stream, messages.at(-1)?.seq ?? scan.low - 1, scan.high, timeoutMs)
     return messages
@@ -75,7 +77,7 @@ function pull(
     }
     const subscription = nc.subscribe(inbox, {
       callback: (error, message) => {
-        if (error !== null) return end(() => reject(requestFailure(error, context, timeoutMs)))
+        if (error !== null) return end(() => reject(error))
         const place = placeOf(message)
         // A status: nothing (more) is there, or the request is over.
         if (place === null || place.seq > high) return end(() => resolve(messages))

@@ -1,19 +1,18 @@
 /** Every kind of change on its whole way, held against what a second slot saw. */
 import assert from 'node:assert/strict'
-import { before, test } from 'node:test'
+import { test } from 'node:test'
 import type { Scene } from '../kit/scene.ts'
 import { openSecondSlot, promisedId } from '../kit/second-slot.ts'
 import { shareServers } from '../kit/stage.ts'
 import { payload } from '../kit/stream-reader.ts'
 
-const servers = shareServers()
 let system: string
-
-before(async () => {
-  const [row] = await servers.postgres.sql<{ id: string }>(
-    'SELECT system_identifier::text AS id FROM pg_control_system()',
-  )
-  system = BigInt.asUintN(64, BigInt(row!.id)).toString(36)
+const servers = shareServers({
+  prepare: async ({ postgres }) => {
+    const query = 'SELECT system_identifier::text AS id FROM pg_control_system()'
+    const [row] = await postgres.sql<{ id: string }>(query)
+    system = BigInt.asUintN(64, BigInt(row!.id)).toString(36)
+  },
 })
 
 const scene = (name: string, schema: string) => servers.scene({ name, schema })

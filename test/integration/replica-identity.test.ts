@@ -48,7 +48,8 @@ const IDENTITIES: readonly [name: string, schema: string, expected: readonly unk
       ['INSERT', '1', { id: 1, code: 'a', amount: 10 }, null],
       ['UPDATE', '1', { id: 1, code: 'a', amount: 11 }, null],
       ['UPDATE', '2', { id: 2, code: 'b', amount: 11 }, null],
-      ['DELETE', 'b', { code: 'b' }, null],
+      // The key here is not `id`, so that what names the entity is not known.
+      ['DELETE', null, { code: 'b' }, null],
     ],
   ],
 ]

@@ -137,8 +137,7 @@ async function allColumns(): Promise<Column[]> {
     { sql: 'basket', type: BASKET, literals: [], values: basket },
     { sql: 'basket[]', type: arrayOf(BASKET), literals: [], values: arrays(basket, ',') },
   ]
-  const cases = [...(await builtinColumns()), ...(await extensionColumns()), ...own]
-  return cases
+  return [...(await builtinColumns()), ...(await extensionColumns()), ...own]
 }
 
 async function builtinColumns(): Promise<Column[]> {

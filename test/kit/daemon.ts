@@ -77,6 +77,11 @@ export class Daemon {
     this.#read(this.#child.stderr!)
   }
 
+  /** For the message of a test that failed. */
+  lastLines(): string {
+    return this.output.split('\n').slice(-20).join('\n')
+  }
+
   get pid(): number {
     return this.#child.pid!
   }
@@ -99,10 +104,10 @@ export class Daemon {
           const line = this.logs[at]!
           if (predicate(line)) return done(() => resolve(line))
         }
-        if (this.#ended) done(() => reject(new Error(`ended without ${what}:\n${this.output}`)))
+        if (this.#ended) done(() => reject(new Error(`ended without ${what}:\n${this.lastLines()}`)))
       }
       const timer = setTimeout(
-        () => done(() => reject(new Error(`no ${what} in ${WAIT_MS} ms:\n${this.output}`))),
+        () => done(() => reject(new Error(`no ${what} in ${WAIT_MS} ms:\n${this.lastLines()}`))),
         WAIT_MS,
       )
       this.#waiting.add(look)
@@ -143,7 +148,7 @@ export class Daemon {
   }
 
   async streaming(): Promise<this> {
-    await until(async () => (await this.status()).state === 'streaming', () => `not streaming:\n${this.output}`)
+    await until(async () => (await this.status()).state === 'streaming', () => `not streaming:\n${this.lastLines()}`)
     return this
   }
 
@@ -155,7 +160,7 @@ export class Daemon {
   /** The orderly way. */
   async stop(): Promise<Exit> {
     const exit = await this.kill('SIGTERM')
-    if (exit.code !== 0) throw new Error(`ended with ${exit.code ?? exit.signal}:\n${this.output}`)
+    if (exit.code !== 0) throw new Error(`ended with ${exit.code ?? exit.signal}:\n${this.lastLines()}`)
     return exit
   }
 

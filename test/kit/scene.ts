@@ -113,7 +113,7 @@ export class Scene {
         )
         return slot?.done === true
       },
-      () => `not caught up with ${now!.lsn}:\n${this.#daemons.at(-1)?.output}`,
+      () => `not caught up with ${now!.lsn}:\n${this.#daemons.at(-1)?.lastLines()}`,
     )
   }
 

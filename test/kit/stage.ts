@@ -13,15 +13,21 @@ export interface Stage {
   scene(options: SceneOptions): Promise<Scene>
 }
 
+interface StageOptions {
+  readonly postgres?: PostgresOptions
+  readonly nats?: NatsOptions
+  /** Runs when the servers are there. */
+  readonly prepare?: (stage: Stage) => Promise<void>
+}
+
 /** Call at the top of a file; what it returns can be used in tests. */
-export function shareServers(
-  options: { readonly postgres?: PostgresOptions; readonly nats?: NatsOptions } = {},
-): Stage {
+export function shareServers(options: StageOptions = {}): Stage {
   let servers: { postgres: PostgresServer; nats: NatsServer; nc: NatsConnection } | undefined
   const scenes: Scene[] = []
   before(async () => {
     const [postgres, nats] = await Promise.all([startPostgres(options.postgres), startNats(options.nats)])
     servers = { postgres, nats, nc: await connectForTest(nats) }
+    await options.prepare?.(stage)
   })
   after(async () => {
     await servers?.nc.close()
@@ -33,7 +39,7 @@ export function shareServers(
     if (servers === undefined) throw new Error('the servers start before the first test')
     return servers
   }
-  return {
+  const stage: Stage = {
     get postgres() {
       return started().postgres
     },
@@ -49,4 +55,5 @@ export function shareServers(
       return scene
     },
   }
+  return stage
 }

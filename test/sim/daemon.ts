@@ -8,7 +8,7 @@ import type { Lane } from '../../src/publish/lane.ts'
 import type { TailWalk } from '../../src/publish/tail-walk.ts'
 import { type Lsn, NO_LSN } from '../../src/lsn.ts'
 import type { Answer } from './model-stream.ts'
-import { Violation } from './oracle.ts'
+import { type Copy, Violation } from './oracle.ts'
 import type { SimMessage } from './wal.ts'
 import type { World } from './world.ts'
 
@@ -26,6 +26,8 @@ export interface Packet {
   readonly life: number
   readonly readFrom: number
   readonly readTo: number
+  /** Once it is stored. */
+  copy: Copy | null
 }
 
 /** JetStream's word on a packet, on its way back. */
@@ -163,8 +165,18 @@ export class Daemon implements Link {
     const [readFrom, readTo] = [this.#readFrom[stream]!, this.#readTo[stream]!]
     const life = world.lives[stream]!
     this.sending.push({
-      ...{ message, daemon: this, msgId, expected, floor, size },
-      ...{ epoch, entry, life, readFrom, readTo },
+      message,
+      daemon: this,
+      msgId,
+      expected,
+      floor,
+      size,
+      epoch,
+      entry,
+      life,
+      readFrom,
+      readTo,
+      copy: null,
     })
     if (expected === null) world.checkUnfenced(this, message)
     world.trace?.push(`${this.name} sends ${message.name}${expected === null ? '' : ` behind ${expected}`}`)

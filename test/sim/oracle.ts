@@ -4,7 +4,7 @@
  *
  * Twice. A message may be stored again only if no resume could know of the first copy: it was removed before the tail
  * was read; or it came late, after that, and beyond the duplicate window, where no fence holds (a shared stream, or a
- * stranger's message in mid-flight).
+ * stranger's message or a removal in mid-flight, so that the resume counted otherwise).
  * Order. A message that comes later than one that follows it in the WAL is excused when that one was sent unfenced
  * (a stream shared with other writers), or when somebody else wrote into the stream while it was in flight: the fence
  * is a number, and a stranger's message makes the next fence fit.
@@ -39,7 +39,6 @@ export class Violation extends Error {
 export interface Copy {
   readonly message: SimMessage
   readonly slot: number
-  readonly daemon: number
   /** Which life of the stream: it may be deleted and made anew. */
   readonly life: number
   readonly sequence: number
@@ -49,6 +48,8 @@ export interface Copy {
   /** When the resume before it was sent began and finished to read the tail. */
   readonly readFrom: number
   readonly readTo: number
+  /** When a message of ours was last removed from the stream before this. */
+  readonly removalAt: number
   /** When somebody else last wrote into the stream before this. */
   readonly strangerAt: number
 }
@@ -129,8 +130,8 @@ export class Oracle {
   #checkTwice(copy: Copy, other: Copy): void {
     const { message } = copy
     const known = other.storedAt <= copy.readFrom
-    const strangers = isDisturbed(copy) || isDisturbed(other)
-    const excused = known ? other.removedAt < copy.readTo : !copy.fenced || strangers
+    const unlike = isDisturbed(copy) || isDisturbed(other) || copy.removalAt > other.readFrom
+    const excused = known ? other.removedAt < copy.readTo : !copy.fenced || unlike
     if (excused) {
       this.counts.again++
       return

@@ -14,6 +14,7 @@ import { type SimMessage, Wal } from './wal.ts'
 /** Somebody else's message. */
 interface Foreign {
   readonly foreign: true
+  readonly copy: null
   readonly msgId: null
   readonly expected: null
   readonly size: number
@@ -57,7 +58,6 @@ export class World {
   readonly #removedAt: number[]
   readonly #lastReadFrom: number[]
   readonly #foreign: number[]
-  readonly #copies = new Map<Content, Copy>()
   #started = 0
 
   constructor(setting: Setting, core: Core, options: { strict: boolean; trace: string[] | null }) {
@@ -168,7 +168,7 @@ export class World {
   publishForeign(index: number): void {
     const stream = this.streams[index]!
     if (stream === null) return
-    const answer = stream.publish({ foreign: true, msgId: null, expected: null, size: 10 }, this.now)
+    const answer = stream.publish({ foreign: true, copy: null, msgId: null, expected: null, size: 10 }, this.now)
     if (answer.code !== 0) return
     this.plain = false
     this.#foreign[index]!++
@@ -235,8 +235,8 @@ export class World {
 
   #removed(stored: Stored<Content>): void {
     this.plain = false
-    const copy = this.#copies.get(stored.message)
-    if (copy === undefined) return
+    const { copy } = stored.message
+    if (copy === null) return
     copy.removedAt = ++this.moment
     this.#removedAt[copy.message.stream] = this.moment
   }
@@ -245,14 +245,23 @@ export class World {
     const { message, daemon, readFrom, readTo } = packet
     const index = message.stream
     const fenced = packet.expected !== null
+    const moment = ++this.moment
     const copy: Copy = {
-      ...{ message, slot: daemon.slot, daemon: daemon.number, life: this.lives[index]!, sequence, fenced },
-      ...{ storedAt: ++this.moment, removedAt: Number.POSITIVE_INFINITY, readFrom, readTo },
-      strangerAt: this.#isOutdated(packet) ? this.moment : this.#strangerAt[index]!,
+      message,
+      slot: daemon.slot,
+      life: this.lives[index]!,
+      sequence,
+      fenced,
+      storedAt: moment,
+      removedAt: Number.POSITIVE_INFINITY,
+      readFrom,
+      readTo,
+      removalAt: this.#removedAt[index]!,
+      strangerAt: this.#isOutdated(packet) ? moment : this.#strangerAt[index]!,
     }
-    this.#copies.set(packet, copy)
+    packet.copy = copy
     const lasting = fenced && !message.lost && this.setting.slots === 1 && packet.life === this.lives[index]
-    if (!lasting || copy.strangerAt === this.moment) this.#strangerAt[index] = this.moment
+    if (!lasting || copy.strangerAt === moment) this.#strangerAt[index] = moment
     this.oracle.stored(copy, packet.life)
   }
 

@@ -1,5 +1,7 @@
 /** The Msg-Id: the vectors of docs/message.md, the bytes against the string, and what is no Msg-Id. */
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import {
@@ -11,6 +13,7 @@ import {
   systemBase36,
 } from '../../src/event/message-id.ts'
 import { toLsn } from '../../src/lsn.ts'
+import { projectRoot } from '../kit/project-root.ts'
 import { eventOf } from './sample-event.ts'
 
 const SYSTEM = systemBase36(7_401_234_567_890_123_456n)
@@ -24,8 +27,11 @@ const VECTORS: readonly (readonly [string, MessageIdParts])[] = [
   ['1k8biotuc4fcw.0.A.m.audit', parts(0, 0xan, null, 'audit')],
 ]
 
+const documentation = readFileSync(join(projectRoot, 'docs', 'message.md'), 'utf8')
+
 for (const [text, fields] of VECTORS) {
-  test(`${text}: written and read`, () => {
+  test(`${text}: written, read, and in the documentation`, () => {
+    assert.ok(documentation.includes(`| \`${text}\` |`))
     assert.equal(messageId(fields), text)
     assert.deepEqual(parseMessageId(text), fields)
   })

@@ -149,6 +149,33 @@ export async function readSlot(client: Client, name: string): Promise<SlotFacts 
   }
 }
 
+/** Its WAL is gone, or PostgreSQL has invalidated it: it will never stream again. */
+export function isLost({ walStatus, invalidationReason }: SlotFacts): boolean {
+  return walStatus === 'lost' || invalidationReason !== null
+}
+
+/** Gone afterwards, whether it was there or not. */
+export async function dropSlot(client: Client, name: string): Promise<void> {
+  try {
+    await client.query(
+      'SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = $1',
+      [name],
+    )
+  } catch (error) {
+    throw classifyPostgresError(error)
+  }
+}
+
+/** How far the WAL of a primary has come. */
+export async function currentLsn(client: Client): Promise<Lsn> {
+  try {
+    const { rows } = await client.query<{ lsn: string }>('SELECT pg_current_wal_lsn()::text AS lsn')
+    return parseLsn(rows[0]!.lsn)
+  } catch (error) {
+    throw classifyPostgresError(error)
+  }
+}
+
 /** Pure: what a slot that is present means for us. Throws when it can't be used. */
 export function judgeSlot(slot: SlotFacts): ReadySlot | BusySlot {
   const { name, holder, confirmedFlush, restartLsn, walStatus, safeWalSize } = slot
@@ -161,7 +188,7 @@ export function judgeSlot(slot: SlotFacts): ReadySlot | BusySlot {
         `SELECT pg_drop_replication_slot('${name}');`,
     })
   }
-  if (walStatus === 'lost' || slot.invalidationReason !== null) throw lost(slot)
+  if (isLost(slot)) throw lostSlot(slot)
   if (slot.synced) throw onStandby(name)
   if (holder !== null) return { state: 'busy', holder }
   // A slot that is being made has no position yet; its maker is about to become its holder.
@@ -263,7 +290,8 @@ function badName(name: string): ConfigurationError {
   })
 }
 
-function lost({ name, confirmedFlush, currentLsn, invalidationReason }: SlotFacts): FatalError {
+/** What to say of a lost slot. */
+export function lostSlot({ name, confirmedFlush, currentLsn, invalidationReason }: SlotFacts): FatalError {
   const reason = invalidationReason === null ? 'its WAL was removed' : invalidationReason
   const from = confirmedFlush === null ? 'an unknown position' : formatLsn(confirmedFlush)
   return new FatalError(
@@ -273,8 +301,8 @@ function lost({ name, confirmedFlush, currentLsn, invalidationReason }: SlotFact
       code: 'SLOT_LOST',
       exitCode: EXIT.slotLost,
       remedy:
-        `Accept the gap and start from now with: SELECT pg_drop_replication_slot('${name}'); then start the ` +
-        'daemon; or bring the missing rows in from the tables. Raise max_slot_wal_keep_size (and ' +
+        'Accept the gap and start anew: set [replication] on_slot_lost = "recreate" for one start, and bring the ' +
+        'missing rows in from the tables if consumers need them. Raise max_slot_wal_keep_size (and ' +
         'idle_replication_slot_timeout, if set) so that it does not happen again.',
     },
   )

@@ -136,7 +136,7 @@ export class ReplicationStream implements Source, Submittable {
     try {
       this.#frame(message.chunk, false)
     } catch (error) {
-      this.#fail(error)
+      this.#failHere(error)
     }
   }
 
@@ -177,7 +177,7 @@ export class ReplicationStream implements Source, Submittable {
         this.#frame(frame, true)
         this.#drain()
       })
-      .catch(error => this.#fail(error))
+      .catch(error => this.#failHere(error))
   }
 
   /** Deliver what was held; then read on, if nobody paused again. */
@@ -193,7 +193,7 @@ export class ReplicationStream implements Source, Submittable {
         this.#heldAt = 0
       }
     } catch (error) {
-      this.#fail(error)
+      this.#failHere(error)
     } finally {
       this.#draining = false
     }
@@ -227,9 +227,15 @@ export class ReplicationStream implements Source, Submittable {
     timer.unref()
   }
 
+  /** The connection failed. */
   #fail(error: unknown): void {
     if (this.#ending) this.#settle?.resolve()
     else this.#settle?.reject(classifyPostgresError(error))
+  }
+
+  /** A change could not be worked on: no failure of the connection, so the error stays what it is. */
+  #failHere(error: unknown): void {
+    this.#settle?.reject(error)
   }
 }
 

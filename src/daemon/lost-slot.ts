@@ -1,0 +1,112 @@
+/**
+ * A slot that is gone or lost is a gap: what was committed after the last event and before the new slot can't be read
+ * any more. Whether there was a slot before, the streams know: they hold its events. By `on_slot_lost` the daemon
+ * stops, or publishes an event that names the gap and goes on with a new slot.
+ */
+import type { NatsConnection } from '@nats-io/transport-node'
+import type { Client } from 'pg'
+import { EXIT, FatalError } from '../errors.ts'
+import type { Position } from '../event/position.ts'
+import { formatLsn, type Lsn } from '../lsn.ts'
+import { publishOnce } from '../publish/publish-once.ts'
+import { readBack, readTail } from '../publish/tail.ts'
+import { currentLsn, dropSlot, isLost, lostSlot, readSlot } from '../source/replication/slot.ts'
+import type { Context } from './context.ts'
+import type { Streams } from './streams.ts'
+
+export interface GapServers {
+  readonly sql: Client
+  readonly nats: NatsConnection
+  readonly streams: Streams
+  /** PostgreSQL's system identifier in base 36. */
+  readonly system: string
+}
+
+interface Gap {
+  readonly reason: 'slot_missing' | 'slot_lost' | 'other_system'
+  /** What was confirmed, or the commit of the last event. */
+  readonly from: Lsn
+  readonly to: Lsn
+  readonly error: FatalError
+}
+
+/** So many messages of others may stand after our last one in a stream; beyond them it is not looked for. */
+const LOOK_BACK = 1000
+
+/** Before a slot is made or used: throws, or closes the gap by an event and lets go of the lost slot. */
+export async function guardGap({ config, log }: Context, servers: GapServers): Promise<void> {
+  const { slot_name: slot, on_slot_lost } = config.replication
+  const gap = await findGap(slot, servers)
+  if (gap === null) return
+  if (on_slot_lost === 'stop') throw gap.error
+  const subject = gapSubject(config.stream.subject_prefix)
+  const { reason, from, to } = gap
+  const body = { type: 'gap', reason, slot, from: formatLsn(from), to: formatLsn(to) }
+  await publishOnce(servers.nats, subject, `${servers.system}.0.${from.toString(16).toUpperCase()}.gap`, body)
+  log.warn({ subject, ...body }, 'the slot was lost; the gap is published, and a new slot is made')
+  if (reason === 'slot_lost') await dropSlot(servers.sql, slot)
+}
+
+export function gapSubject(prefix: string): string {
+  return `${prefix}._control.gap`
+}
+
+async function findGap(name: string, { sql, nats, streams, system }: GapServers): Promise<Gap | null> {
+  const slot = await readSlot(sql, name)
+  if (slot !== null) {
+    if (!isLost(slot)) return null
+    const { confirmedFlush, currentLsn: to } = slot
+    return { reason: 'slot_lost', from: confirmedFlush ?? to, to, error: lostSlot(slot) }
+  }
+  const last = await lastOfSlot(nats, streams, name)
+  if (last === null) return null
+  const to = await currentLsn(sql)
+  const from = last.commitLsn
+  const reason = last.system === system ? 'slot_missing' : 'other_system'
+  return { reason, from, to, error: slotGone(name, reason, from, to) }
+}
+
+/** The newest event that any stream holds of a slot of this name. */
+async function lastOfSlot(nats: NatsConnection, streams: Streams, name: string): Promise<Position | null> {
+  let last: Position | null = null
+  for (const { name: stream } of streams.all) {
+    const { lastSeq } = await readTail(nats, stream)
+    let looked = 0
+    await readBack(nats, stream, {
+      fromSeq: lastSeq,
+      until: ({ position }) => {
+        if (position?.slot !== name) return ++looked >= LOOK_BACK
+        if (last === null || position.commitLsn > last.commitLsn) last = position
+        return true
+      },
+    })
+  }
+  return last
+}
+
+function slotGone(name: string, reason: Gap['reason'], from: Lsn, to: Lsn): FatalError {
+  const anew =
+    'Accept the gap and start anew: set [replication] on_slot_lost = "recreate" for one start (it publishes an event ' +
+    'that names the gap), or purge the stream.'
+  if (reason === 'other_system') {
+    return new FatalError(
+      `there is no replication slot "${name}", and the stream holds its events from another database server (up to ` +
+        `${formatLsn(from)} there): this one was restored or replaced, and what it committed before ${formatLsn(to)} ` +
+        'can not be told apart',
+      {
+        code: 'OTHER_SYSTEM',
+        exitCode: EXIT.slotLost,
+        remedy: `${anew} If several databases share the stream, give each its own [replication] slot_name.`,
+      },
+    )
+  }
+  return new FatalError(
+    `replication slot "${name}" is gone, and the stream holds its events: what was committed after ${formatLsn(from)}, ` +
+      `up to ${formatLsn(to)}, can't be read any more and is missing in the stream`,
+    {
+      code: 'SLOT_GONE',
+      exitCode: EXIT.slotLost,
+      remedy: `${anew} Or bring the missing rows in from the tables.`,
+    },
+  )
+}

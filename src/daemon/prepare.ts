@@ -1,0 +1,95 @@
+/** What a run must know and have before it streams: the server checked, the publication in step, the routes compiled. */
+import type { Client } from 'pg'
+import type { Config } from '../config/config.ts'
+import { EXIT, FatalError } from '../errors.ts'
+import { systemBase36 } from '../event/message-id.ts'
+import { formatLsn } from '../lsn.ts'
+import { type ConnectOptions, connectReplication } from '../postgres.ts'
+import { createRouter, type Router } from '../route/router.ts'
+import { type EnsuredPublication, ensurePublication } from '../source/replication/publication.ts'
+import { checkServer, identifySystem, inspectServer, serverError } from '../source/replication/server.ts'
+import { readSlot, type SlotFacts } from '../source/replication/slot.ts'
+import type { Context } from './context.ts'
+import { gapSubject } from './lost-slot.ts'
+
+/** The database, checked and with its publication in step with the rules. */
+export async function prepareDatabase(
+  { config, board, log }: Context,
+  sql: Client,
+): Promise<{ publication: EnsuredPublication; database: string }> {
+  const { slot_name, publication_name } = config.replication
+  const server = await inspectServer(sql)
+  const slot = await readSlot(sql, slot_name)
+  const problems = checkServer(server, { slotExists: slot !== null })
+  const error = serverError(problems)
+  if (error !== null) throw error
+  for (const { message, remedy } of problems) log.warn({ remedy }, message)
+  board.connection('postgres', 'connected', versionText(server.version))
+  const rules = config.rules.filter(rule => rule.table !== null)
+  const wanted = config.rules.some(rule => rule.table !== null || rule.channel !== null)
+    ? rules.map(rule => ({ ...rule, table: rule.table! }))
+    : 'all'
+  const publication = await ensurePublication(sql, { name: publication_name, slot: slot_name, wanted })
+  if (publication.action === 'create' && slot !== null) throw publicationWasMissing(publication_name, slot)
+  if (publication.tables.length === 0) log.warn(NO_TABLES)
+  if (publication.action !== 'use') {
+    log.info(
+      { publication: publication_name, tables: publication.tables.length },
+      publication.action === 'create' ? 'publication created' : 'publication changed to match the rules',
+    )
+  }
+  for (const warning of publication.warnings) log.warn(warning)
+  board.tables = publication.tables.length
+  return { publication, database: server.database }
+}
+
+export function prepareRouter({ config }: Context, publication: EnsuredPublication): Router {
+  const router = createRouter({
+    rules: config.rules,
+    prefix: config.stream.subject_prefix,
+    partitions: config.partitions,
+    defaultFormat: config.event.format,
+  })
+  router.checkEntities(publication.tables)
+  return router
+}
+
+const NO_TABLES =
+  'there is no table to publish: create tables that this role owns and that have a primary key, or name them in ' +
+  '[[observers]] rules, and start the daemon again'
+
+/** What was committed while there was no publication can't be decoded (PostgreSQL 18 would skip it in silence). */
+function publicationWasMissing(name: string, { name: slot, confirmedFlush }: SlotFacts): FatalError {
+  const since = confirmedFlush === null ? '' : ` after ${formatLsn(confirmedFlush)}`
+  return new FatalError(
+    `publication "${name}" was gone while the slot "${slot}" existed: what was committed${since} can't be decoded`,
+    {
+      code: 'PUBLICATION_WAS_MISSING',
+      exitCode: EXIT.slotLost,
+      remedy:
+        `The publication is there again. Accept the gap: SELECT pg_drop_replication_slot('${slot}'); then start the ` +
+        'daemon once with [replication] on_slot_lost = "recreate", and bring the missing rows in from the tables if ' +
+        'consumers need them.',
+    },
+  )
+}
+
+/** Subjects of what the daemon itself has to say. */
+export function controlSubjects({ replication, stream }: Config): string[] {
+  return replication.on_slot_lost === 'recreate' ? [gapSubject(stream.subject_prefix)] : []
+}
+
+/** The system identifier in base 36, on a replication connection of its own: it needs no other right there. */
+export async function readSystem(database: Config['database'], options: ConnectOptions): Promise<string> {
+  const client = await connectReplication(database, options)
+  try {
+    return systemBase36((await identifySystem(client)).systemId)
+  } finally {
+    await client.end()
+  }
+}
+
+/** 180004 -> 18.4 */
+function versionText(version: number): string {
+  return `${Math.trunc(version / 10_000)}.${version % 10_000}`
+}
