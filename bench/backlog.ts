@@ -106,7 +106,9 @@ export async function writeBacklog({ postgres }: Servers, shape: Shape, rows: nu
   await session.query(`CALL fill(${first}, ${first + rows - 2})`)
   await createSlot(session, `${prefix}_last`)
   await session.query(`INSERT INTO tb_order ${orderRow('-1')}`)
-  const { rows: end } = await session.query<{ lsn: string }>('SELECT pg_current_wal_insert_lsn()::text AS lsn')
+  const { rows: end } = await session.query<{ lsn: string }>(
+    'SELECT pg_current_wal_insert_lsn()::text AS lsn',
+  )
   await session.query('CHECKPOINT')
   let copies = 0
   return {

@@ -8,7 +8,7 @@ import { freePort } from '../test/kit/server-process.ts'
 import type { Backlog } from './backlog.ts'
 import type { Build, Options } from './options.ts'
 import { type Program, startProgram, until } from './program.ts'
-import { ask, messageSize, type MessageSize, milliseconds, type Servers, streamState } from './servers.ts'
+import { ask, type MessageSize, messageSize, milliseconds, type Servers, streamState } from './servers.ts'
 import { cpuSeconds, memoryMib } from './usage.ts'
 
 export const STREAM = 'fraiseql_events'

@@ -1,8 +1,7 @@
 /**
  * What encoding costs: microseconds per event of the 8-column row that all figures are given for, without a server.
- * `node dist/bench/encode.js [events]`. Rows differ from event to event, as they do in a stream.
+ * `node dist/bench/encode.js [events] [format]`: the best of three runs. Rows differ from event to event, as they do in a stream.
  */
-
 import { builtinType } from '../src/event/builtin-types.ts'
 import { ByteWriter } from '../src/event/bytes.ts'
 import { createFormat, type FormatName } from '../src/event/encode.ts'

@@ -93,9 +93,11 @@ export async function runRawPublisher(
     args: [join(HERE, 'raw-publisher.js'), nats.url, message.subject, ...sizes],
   })
   try {
-    const { seconds, cpuSeconds: own, peakMib } = await until(program, TIMEOUT_MS, POLL_MS, () =>
-      findResult<RawPublisherResult>(program.log()),
-    )
+    const {
+      seconds,
+      cpuSeconds: own,
+      peakMib,
+    } = await until(program, TIMEOUT_MS, POLL_MS, () => findResult<RawPublisherResult>(program.log()))
     const state = await streamState(nc, STREAM)
     const cpu = { own, walsender: 0, nats: cpuSeconds(nats.pid)! - natsBefore }
     return { seconds, bytes: state?.bytes ?? Number.NaN, cpu, peakMib }

@@ -115,6 +115,7 @@ function oneOf<T extends string>(known: readonly T[], name: string): T {
 
 function count(name: string, text: string): number {
   const value = Number(text)
-  if (!Number.isInteger(value) || value < 1) throw new Error(`--${name} takes a number from 1 on, not ${text}`)
+  if (!Number.isInteger(value) || value < 1)
+    throw new Error(`--${name} takes a number from 1 on, not ${text}`)
   return value
 }

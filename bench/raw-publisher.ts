@@ -3,8 +3,8 @@
  * an own inbox, at most 1,024 without their ack. `raw-publisher.js URL SUBJECT HEADER-BYTES PAYLOAD-BYTES MESSAGES`.
  */
 import { connect, createInbox, type MsgHdrs } from '@nats-io/transport-node'
-import { memoryMib } from './usage.ts'
 import { printResult } from './report-line.ts'
+import { memoryMib } from './usage.ts'
 
 export interface RawPublisherResult {
   /** From the first publish to the last ack. */

@@ -112,8 +112,9 @@ function rotated(subjects: readonly Subject[], run: number): readonly Subject[] 
   return run % 2 === 1 ? [...readers, ...others] : [...others, ...readers]
 }
 
+/** What is too short to be seen, such as the walsender of one row, counts as nothing. */
 function startup({ startups }: Subject): Cost {
-  const of = (pick: (cost: Cost) => number) => (startups.length === 0 ? 0 : median(startups.map(pick)))
+  const of = (pick: (cost: Cost) => number) => median(startups.map(pick)) || 0
   return {
     seconds: of(cost => cost.seconds),
     bytes: 0,
@@ -131,8 +132,7 @@ function summary(subject: Subject, rows: number, reader: Subject | null): Measur
   const start = startup(subject)
   const rate = (of: Subject, index: number) => rows / (of.runs[index]!.seconds - startup(of).seconds)
   const each = (pick: (cost: Cost, index: number) => number) => spread(runs.map(pick))
-  const perEvent = (pick: (cost: Cost) => number) =>
-    each(cost => ((pick(cost) - pick(start)) / rows) * 1e6)
+  const perEvent = (pick: (cost: Cost) => number) => each(cost => ((pick(cost) - pick(start)) / rows) * 1e6)
   const { store } = subject
   return {
     ...{ name, kind, runs },
@@ -147,7 +147,9 @@ function summary(subject: Subject, rows: number, reader: Subject | null): Measur
     startupSeconds: start.seconds,
     message: runs[0]?.message ?? null,
     ratioToRead:
-      reader === null || kind === 'store' ? spread([]) : each((_, index) => rate(subject, index) / rate(reader, index)),
+      reader === null || kind === 'store'
+        ? spread([])
+        : each((_, index) => rate(subject, index) / rate(reader, index)),
     ratioToStore:
       store === undefined || store.runs.length === 0
         ? spread([])

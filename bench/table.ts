@@ -1,6 +1,11 @@
 /** Figures as lines of a table for people: Markdown, so that they can be put into a document as they are. */
 import type { BacklogResult, Measured } from './scenario-backlog.ts'
-import type { Spread } from './statistics.ts'
+import type { IdleResult } from './scenario-idle.ts'
+import type { MemoryResult } from './scenario-memory.ts'
+import { medianLatency, type SteadyResult } from './scenario-steady.ts'
+import { median, type Spread } from './statistics.ts'
+
+const PERCENTILES = ['p50', 'p90', 'p99', 'p999', 'max'] as const
 
 export function backlogTable({ scenario, rows, measured }: BacklogResult): string {
   const head = ['program', 'events/s: min', 'median', 'max', 'MB/s', 'to reading', 'to storing']
@@ -43,6 +48,78 @@ function rate(value: number): string {
   return Number.isFinite(value) ? `${(value / 1000).toFixed(1)}k` : ''
 }
 
-function ratio({ min, median, max }: Spread): string {
-  return Number.isFinite(median) ? `${median.toFixed(2)} (${min.toFixed(2)}-${max.toFixed(2)})` : ''
+function ratio({ min, median: middle, max }: Spread): string {
+  return Number.isFinite(middle) ? `${middle.toFixed(2)} (${min.toFixed(2)}-${max.toFixed(2)})` : ''
+}
+
+export function steadyTable(results: readonly SteadyResult[]): string {
+  const head = [
+    'steady',
+    'latency, ms',
+    'p50',
+    'p90',
+    'p99',
+    'p99.9',
+    'max',
+    'reached/s',
+    'daemon cores',
+    'nats cores',
+  ]
+  const kinds = {
+    commitToAck: 'commit to ack',
+    commitToConsumer: 'commit to consumer',
+    intendedToAck: 'intended to ack',
+    intendedToConsumer: 'intended to consumer',
+    intendedToCommit: 'intended to commit',
+  } as const
+  const rows = results.flatMap(({ rate: wanted, name, runs }) =>
+    (Object.keys(kinds) as (keyof typeof kinds)[]).map((kind, index) => [
+      index === 0 ? `${wanted}/s ${name}` : '',
+      kinds[kind],
+      ...PERCENTILES.map(percentile => figure(medianLatency(runs, kind, percentile), 2)),
+      ...(index === 0
+        ? [
+            figure(median(runs.map(run => run.achievedRate)), 0),
+            figure(median(runs.map(run => run.load.daemon)), 3),
+            figure(median(runs.map(run => run.load.nats)), 3),
+          ]
+        : ['', '', '']),
+    ]),
+  )
+  return ['### steady, medians of the runs', '', table(head, rows), ''].join('\n')
+}
+
+export function memoryTable({ scenario, rows, runs }: MemoryResult): string {
+  const head = ['program', 'seconds', 'peak RSS MiB', 'growth MiB']
+  const lines = runs.map(({ name, seconds, peakMib, growthMib }) => [
+    name,
+    figure(seconds, 1),
+    figure(peakMib, 0),
+    figure(growthMib, 1),
+  ])
+  return [`### ${scenario}, ${rows} rows`, '', table(head, lines), ''].join('\n')
+}
+
+export function idleTable({ quiet, busy, peakMib }: IdleResult): string {
+  const head = [
+    'idle',
+    'daemon ms/s',
+    'walsender ms/s',
+    'WAL kB/s',
+    'held back kB',
+    'unconfirmed kB',
+    'peak RSS MiB',
+  ]
+  const row = (name: string, span: IdleResult['quiet']) => [
+    name,
+    figure(span.daemonMs, 2),
+    figure(span.walsenderMs, 2),
+    figure(span.walBytes / 1000, 1),
+    figure(span.retainedBytes / 1000, 0),
+    figure(span.unconfirmedBytes / 1000, 0),
+    figure(peakMib, 0),
+  ]
+  return ['### idle', '', table(head, [row('quiet server', quiet), row('busy neighbour', busy)]), ''].join(
+    '\n',
+  )
 }

@@ -13,6 +13,11 @@ export function newFolder(purpose: string, parent = demoHome()): string {
   return mkdtempSync(join(parent, `${purpose}-${process.pid}-`))
 }
 
+/** Done with it; the watchdog's turn is only where we do not come to this. */
+export function removeFolder(folder: string): void {
+  rmSync(folder, { recursive: true, force: true })
+}
+
 /** The folder of all demos of this checkout. */
 export function demoHome(): string {
   mkdirSync(HOME, { recursive: true })

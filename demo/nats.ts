@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { projectRoot } from '../tools/project-root.ts'
 import { freePort, ServerProcess, startWatchdog } from '../tools/server-process.ts'
-import { newFolder } from './folder.ts'
+import { newFolder, removeFolder } from './folder.ts'
 
 export interface DemoNats {
   readonly version: string
@@ -34,7 +34,8 @@ export async function startNats({ path, version }: Binary): Promise<DemoNats> {
     watchdog,
   )
   await server.start(() => answers(`http://127.0.0.1:${monitorPort}/healthz?js-enabled-only=true`))
-  return { version, url: `nats://127.0.0.1:${port}`, stop: () => server.end('SIGTERM') }
+  const stop = (): Promise<void> => server.end('SIGTERM').finally(() => removeFolder(folder))
+  return { version, url: `nats://127.0.0.1:${port}`, stop }
 }
 
 async function answers(url: string): Promise<boolean> {

@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { projectRoot } from '../tools/project-root.ts'
 import { startWatchdog } from '../tools/server-process.ts'
-import { newFolder } from './folder.ts'
+import { newFolder, removeFolder } from './folder.ts'
 
 export interface ObserverOptions {
   readonly databaseUrl: string
@@ -36,7 +36,8 @@ export class Observer {
   constructor({ databaseUrl, natsUrl, httpPort, onLog, onExit }: ObserverOptions) {
     this.#onLog = onLog
     this.#httpUrl = `http://127.0.0.1:${httpPort}`
-    const watchdog = startWatchdog(newFolder('observer'), 'KILL')
+    const folder = newFolder('observer')
+    const watchdog = startWatchdog(folder, 'KILL')
     const { PATH, HOME } = process.env
     this.#child = spawn(process.execPath, [MAIN, 'run', '--config', join(projectRoot, 'demo')], {
       // Not the person's own FRAISEQL_* and NATS_* variables: this daemon is the demo's.
@@ -57,6 +58,7 @@ export class Observer {
       this.#child.once('close', code => {
         this.#ended = true
         watchdog.guard(undefined)
+        removeFolder(folder)
         if (!this.#stopping)
           onExit(new Error(`the daemon ended with exit code ${code}:\n${this.#said.trim()}`))
         resolve()

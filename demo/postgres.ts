@@ -9,7 +9,7 @@ import { pathToFileURL } from 'node:url'
 import pg from 'pg'
 import { projectRoot } from '../tools/project-root.ts'
 import { freePort, ServerProcess, startWatchdog } from '../tools/server-process.ts'
-import { demoHome, newFolder } from './folder.ts'
+import { demoHome, newFolder, removeFolder } from './folder.ts'
 
 export interface DemoPostgres {
   readonly version: string
@@ -49,7 +49,7 @@ export async function startPostgres(say: (text: string) => void): Promise<DemoPo
   const url = `postgresql://postgres@127.0.0.1:${port}`
   await server.start(() => answers(`${url}/postgres`))
   await createDatabase(url)
-  return { version, url: `${url}/${DATABASE}`, stop: () => stop(server) }
+  return { version, url: `${url}/${DATABASE}`, stop: () => stop(server).finally(() => removeFolder(folder)) }
 }
 
 async function findPrograms(): Promise<Programs> {

@@ -44,8 +44,8 @@ export interface PipelineOptions {
   readonly messageId: MessageId
   /** Makes the routes of one event ready. Called once for each list of routes. */
   readonly prepare: (routes: readonly Route[], event: Event) => readonly Delivery[]
-  /** A message that its stream can't take. Offers what replaces it, or throws to stop. */
-  readonly oversize: (event: Event, delivery: Delivery, bytes: number, now: number) => void
+  /** A message that its stream can't take: writes what replaces it, and says where that goes; or throws to stop. */
+  readonly oversize: (event: Event, delivery: Delivery, bytes: number) => Delivery
   /** A change of this table takes no route. Told once of each. */
   readonly unrouted: (relation: Relation) => void
   readonly counters: { changesReceived: number; changesUnrouted: number; pausedSeconds: number }
@@ -131,17 +131,13 @@ export class Pipeline implements Sink {
 
   #offer(event: Event, delivery: Delivery): void {
     const { publisher, messageId, out, oversize } = this.#options
-    const size = out.length + delivery.head.maxBytes
-    if (size > delivery.maxBytes) {
-      out.rollback()
-      oversize(event, delivery, size, this.#now)
-      return
-    }
+    const bytes = out.length + delivery.head.maxBytes
+    const chosen = bytes > delivery.maxBytes ? oversize(event, delivery, bytes) : delivery
     const payload = out.cut()
-    const head = delivery.head.write(out, event, messageId)
-    const subject = delivery.route.subject ?? delivery.route.subjectOf(event)
+    const head = chosen.head.write(out, event, messageId)
+    const subject = chosen.route.subject ?? chosen.route.subjectOf(event)
     const commitMs = event.commitTimeUs === null ? Number.NaN : Number(event.commitTimeUs) / 1000
-    publisher.offer(delivery, subject, head, payload, event.commitLsn, ordinalOf(event), commitMs, this.#now)
+    publisher.offer(chosen, subject, head, payload, event.commitLsn, ordinalOf(event), commitMs, this.#now)
   }
 
   #prepared(routes: readonly Route[], event: Event): readonly Delivery[] {

@@ -171,7 +171,7 @@ async function assemble(context: Context, prepared: Prepared) {
     publisher,
     ...writers,
     prepare: (routes, event) => deliveries.prepare(routes, event),
-    oversize: (event, delivery, bytes, now) => deliveries.oversize(event, delivery, bytes, publisher, now),
+    oversize: (event, delivery, bytes) => deliveries.oversize(event, delivery, bytes),
     unrouted: relation => tellUnrouted(context, router, relation),
     counters: metrics.counters,
   })

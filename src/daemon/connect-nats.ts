@@ -24,10 +24,7 @@ export async function connectToNats(
         log.info({ server: status.server }, 'NATS reconnected')
         return
       case 'lame-duck':
-        log.info(
-          { server: status.server },
-          'the NATS server is about to shut down; the client moves to another',
-        )
+        log.info({ server: status.server }, 'the NATS server is about to shut down')
         return
       case 'error':
         board.failed(status.error)

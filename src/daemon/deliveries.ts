@@ -9,12 +9,9 @@ import { createFormat, encodeTrimmed, type FormatName } from '../event/encode.ts
 import type { Format, FormatOptions } from '../event/encoder.ts'
 import type { Event } from '../event/event.ts'
 import type { MessageId } from '../event/message-id.ts'
-import { ordinalOf } from '../event/position.ts'
 import type { Delivery } from '../pipeline.ts'
 import { deadLetter } from '../publish/dead-letter.ts'
 import { HeadWriter, type Identity } from '../publish/head.ts'
-import type { Publisher } from '../publish/publisher.ts'
-import { DEAD_LETTER_STREAM, DEAD_LETTER_SUBJECT } from '../publish/stream-plan.ts'
 import type { Route } from '../route/route.ts'
 import type { Context } from './context.ts'
 import type { Streams } from './streams.ts'
@@ -64,63 +61,52 @@ export class Deliveries {
     return deliveries
   }
 
-  /** Offers what takes the place of a message of `bytes`, or throws to stop. */
-  oversize(event: Event, delivery: Delivery, bytes: number, publisher: Publisher, now: number): void {
+  /**
+   * What takes the place of a message of `bytes`: its payload stands in `out` since `begin()`, its Msg-Id in
+   * `messageId`, and the answer says where it goes. Throws to stop.
+   */
+  oversize(event: Event, delivery: Delivery, bytes: number): Delivery {
     const { context, out, messageId } = this.#parts
     const { on_oversize } = context.config.publish
     context.metrics.counters.oversize++
     const room = delivery.maxBytes - delivery.head.maxBytes
-    if (on_oversize === 'stop') throw tooLarge(delivery, bytes, messageId)
     out.begin()
-    if (on_oversize === 'trim' && encodeTrimmed(delivery.encoder, event, messageId, out, room)) {
-      this.#offer(event, delivery, delivery.route.subject ?? delivery.route.subjectOf(event), publisher, now)
-      return
-    }
-    this.#deadLetter(event, delivery, bytes, publisher, now)
+    if (on_oversize === 'trim' && encodeTrimmed(delivery.encoder, event, messageId, out, room))
+      return delivery
+    const lane = this.#parts.streams.deadLetterLane
+    if (on_oversize === 'stop' || lane === null) throw tooLarge(delivery, bytes, messageId)
+    return this.#deadLetter(event, delivery, bytes, lane)
   }
 
-  #deadLetter(event: Event, delivery: Delivery, bytes: number, publisher: Publisher, now: number): void {
+  #deadLetter(event: Event, delivery: Delivery, bytes: number, lane: number): Delivery {
     const { context, out, messageId, streams } = this.#parts
-    const lane = streams.deadLetterLane
+    const { counters } = context.metrics
+    const { subject } = context.config.dlq
+    const { name } = streams.all[lane]!
     const head = this.#heads[lane]!
-    const subject = delivery.route.subject ?? delivery.route.subjectOf(event)
-    const stream = streams.all[delivery.lane]!.name
-    const room = this.#maxBytes(lane) - head.maxBytes
+    const meant = delivery.route.subject ?? delivery.route.subjectOf(event)
     deadLetter(out, {
       event,
       encoder: delivery.encoder,
       messageId,
-      subject,
-      stream,
+      subject: meant,
+      stream: streams.all[delivery.lane]!.name,
       bytes,
       limit: delivery.maxBytes,
-      room,
+      room: this.#maxBytes(lane) - head.maxBytes,
     })
-    const id = messageId.toString()
-    const route = delivery.suffix === null ? DEAD_LETTER_ROUTE : `${DEAD_LETTER_ROUTE}.${delivery.suffix}`
-    messageId.set(event, route)
-    const { counters } = context.metrics
+    context.log.warn(
+      { msg_id: messageId.toString(), subject: meant, bytes, limit: delivery.maxBytes },
+      `message too large, kept in stream ${name}; raise max_payload of NATS (and max_msg_size of the stream)`,
+    )
+    messageId.set(
+      event,
+      delivery.suffix === null ? DEAD_LETTER_ROUTE : `${DEAD_LETTER_ROUTE}.${delivery.suffix}`,
+    )
     counters.deadLetters++
     if (delivery.index === 0) counters.eventsFailed++
-    context.log.warn(
-      { msg_id: id, subject, bytes, limit: delivery.maxBytes },
-      `message too large, kept in stream ${DEAD_LETTER_STREAM}; raise max_payload of NATS (and max_msg_size of the stream)`,
-    )
-    const target = {
-      ...delivery,
-      lane,
-      head,
-      published: context.metrics.published(DEAD_LETTER_SUBJECT, DEAD_LETTER_STREAM),
-    }
-    this.#offer(event, target, DEAD_LETTER_SUBJECT, publisher, now)
-  }
-
-  #offer(event: Event, delivery: Delivery, subject: string, publisher: Publisher, now: number): void {
-    const { out, messageId } = this.#parts
-    const payload = out.cut()
-    const head = delivery.head.write(out, event, messageId)
-    const commitMs = event.commitTimeUs === null ? Number.NaN : Number(event.commitTimeUs) / 1000
-    publisher.offer(delivery, subject, head, payload, event.commitLsn, ordinalOf(event), commitMs, now)
+    const route = { ...delivery.route, subject }
+    return { ...delivery, route, lane, head, published: context.metrics.published(subject, name) }
   }
 
   #maxBytes(lane: number): number {

@@ -1,8 +1,9 @@
 /** The streams of a run: planned from the routes, made to be there, and known by lane from then on. */
 import type { NatsConnection } from '@nats-io/transport-node'
 import { ConfigurationError, RetryableError } from '../errors.ts'
+import { requireJetStream } from '../nats-api.ts'
 import { type EnsuredStream, ensureStreams, listStreams } from '../publish/ensure-stream.ts'
-import { DEAD_LETTER_SUBJECT, planStreams } from '../publish/stream-plan.ts'
+import { planStreams } from '../publish/stream-plan.ts'
 import { containedInAny } from '../publish/subject-overlap.ts'
 import type { Context } from './context.ts'
 
@@ -11,7 +12,8 @@ export interface Streams {
   readonly all: readonly EnsuredStream[]
   /** The lane of the stream that stores a route's messages. `filter`: the route's subject as a filter. */
   laneOf(filter: string): number
-  readonly deadLetterLane: number
+  /** null: dead letters are switched off. */
+  readonly deadLetterLane: number | null
 }
 
 export async function prepareStreams(
@@ -19,6 +21,7 @@ export async function prepareStreams(
   nats: NatsConnection,
   filters: readonly string[],
 ): Promise<Streams> {
+  await requireJetStream(nats)
   const plan = planStreams(config, filters, await listStreams(nats))
   if ('problems' in plan) {
     throw new ConfigurationError(plan.problems.map(({ message }) => message).join('; '), {
@@ -43,7 +46,7 @@ export async function prepareStreams(
       lateFilters.add(filter)
       throw unplanned(filter)
     },
-    deadLetterLane: lanes.get(plan.ownerOf.get(DEAD_LETTER_SUBJECT)!)!,
+    deadLetterLane: lanes.get(plan.ownerOf.get(config.dlq.subject) ?? '') ?? null,
   }
 }
 

@@ -17,9 +17,6 @@ import {
   withoutContained,
 } from './subject-overlap.ts'
 
-export const DEAD_LETTER_SUBJECT = 'fraiseql.dlq'
-export const DEAD_LETTER_STREAM = 'fraiseql_dlq'
-
 /**
  * `existing`: somebody else's stream, used as it is. `token`: of the subject's first tokens, where the consumers of
  * a choreography publish as well.
@@ -54,7 +51,7 @@ export interface ExistingStream {
   readonly subjects: readonly string[]
 }
 
-export type PlanConfig = Pick<Config, 'stream' | 'streams'>
+export type PlanConfig = Pick<Config, 'stream' | 'streams' | 'dlq'>
 
 /** `subjects`: each as a filter, with `*` for a token that is not known before. */
 export function planStreams(
@@ -64,7 +61,8 @@ export function planStreams(
 ): StreamPlan | { readonly problems: readonly StreamProblem[] } {
   const draft = new Draft(config, existing)
   const ownerOf = new Map<string, string>()
-  for (const subject of new Set([...subjects, DEAD_LETTER_SUBJECT])) {
+  const deadLetters = config.dlq.enabled ? [config.dlq.subject] : []
+  for (const subject of new Set([...subjects, ...deadLetters])) {
     const owner = draft.ownerOf(subject)
     if (owner !== null) ownerOf.set(subject, owner)
   }
@@ -121,7 +119,9 @@ class Draft {
     }
     if (configured !== undefined) return configured[0]
     if (there !== undefined) return this.#claimThere(there, subject)
-    if (subject === DEAD_LETTER_SUBJECT) return this.#claim(DEAD_LETTER_STREAM, 'dead-letter', [subject])
+    if (subject === this.#config.dlq.subject) {
+      return this.#claim(this.#config.dlq.stream_name, 'dead-letter', [subject])
+    }
     if (underPrefix) return this.#claim(main, 'main', [this.#underPrefix])
     if (!subject.includes('.')) return this.#claim(main, 'main', [subject])
     return this.#claimTokens(subject)
@@ -141,7 +141,7 @@ class Draft {
 
   #kindOf(name: string): StreamKind {
     if (name === this.#config.stream.name) return 'main'
-    if (name === DEAD_LETTER_STREAM) return 'dead-letter'
+    if (name === this.#config.dlq.stream_name) return 'dead-letter'
     return this.#config.streams.some(stream => stream.name === name) ? 'named' : 'existing'
   }
 
@@ -186,7 +186,7 @@ class Draft {
   #claimTokens(subject: string): string | null {
     for (const token of tokenStreams(subject)) {
       // The main stream and the dead letters keep their places, also where this run does not need them.
-      const taken = [this.#underPrefix, DEAD_LETTER_SUBJECT].some(reserved =>
+      const taken = [this.#underPrefix, this.#config.dlq.subject].some(reserved =>
         subjectsOverlap(token.subject, reserved),
       )
       if (taken || this.#othersOver(token.subject, token.name) !== null || !this.#fits(token)) continue

@@ -240,6 +240,7 @@ test('from the configuration to the streams, twice; more streams than one page h
   const config = {
     stream: { ...LIMITS, name: 'events_main', subject_prefix: 'app.mutation', create: true },
     streams: [],
+    dlq: { enabled: true, stream_name: 'fraiseql_dlq', subject: 'fraiseql.dlq' },
   }
   const subjects = ['app.mutation.Order.INSERT', 'app_created', 'choreography.order.created']
   const run = async () => {

@@ -178,7 +178,6 @@ export class Daemon implements Link {
       readTo,
       copy: null,
     })
-    if (expected === null) world.checkUnfenced(this, message)
     world.trace?.push(`${this.name} sends ${message.name}${expected === null ? '' : ` behind ${expected}`}`)
   }
 

@@ -6,12 +6,15 @@ import type { Core } from './core.ts'
 import type { Broken } from './oracle.ts'
 import { runSchedule } from './run.ts'
 import { drawSchedule, type Schedule } from './schedule.ts'
+import type { Setting } from './setting.ts'
 import { shrink } from './shrink.ts'
 
 export interface ExploreOptions {
   readonly seed: number
   readonly schedules: number
   readonly strict?: boolean
+  /** What of the settings is the same in all schedules. */
+  readonly setting?: Partial<Setting>
   /** Kinds of steps to leave out. */
   readonly without?: readonly string[]
   /** Stops when this is past, by `performance.now()`. */
@@ -32,14 +35,15 @@ export interface Explored {
 }
 
 export function explore(core: Core, options: ExploreOptions): Explored {
-  const { seed, schedules, strict = false, without = [], until = Number.POSITIVE_INFINITY } = options
+  const { seed, schedules, strict = false, setting = {}, without = [], until = Number.POSITIVE_INFINITY } = options
   const counts: Record<string, number> = {}
   const add = (name: string, count: number) => {
     counts[name] = (counts[name] ?? 0) + count
   }
   for (let i = 0; i < schedules; i++) {
     if (i % 256 === 255 && performance.now() > until) return { found: null, schedules: i, counts }
-    const schedule = leaveOut(drawSchedule(seed + i), without)
+    const drawn = leaveOut(drawSchedule(seed + i), without)
+    const schedule = { ...drawn, setting: { ...drawn.setting, ...setting } }
     const outcome = runSchedule(schedule, core, { strict })
     add('steps', schedule.steps.length)
     add('messages', outcome.messages)

@@ -20,7 +20,6 @@ export type Broken =
   | 'order'
   | 'never done'
   | 'shared without need'
-  | 'unfenced without need'
   | 'sent while down'
   | 'mixed up'
   | 'overfull'
@@ -42,6 +41,7 @@ export interface Copy {
   /** Which life of the stream: it may be deleted and made anew. */
   readonly life: number
   readonly sequence: number
+  /** As far as promised: false only where a daemon had reason to give up the fence. */
   readonly fenced: boolean
   readonly storedAt: number
   removedAt: number

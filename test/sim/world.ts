@@ -53,7 +53,8 @@ export class World {
   readonly resumes = new Map<string, number>()
   /** Nothing happened that excuses anything: streams must hold the WAL as it is. */
   plain = true
-  readonly sharedEver: boolean[]
+  /** A daemon gave up the fence in this stream, with reason. */
+  readonly #sharedEver: boolean[]
   readonly #strangerAt: number[]
   readonly #removedAt: number[]
   readonly #lastReadFrom: number[]
@@ -70,7 +71,7 @@ export class World {
     this.plain = setting.slots === 1 && setting.keptMessages === 0
     this.streamNames = ['A', 'B', 'C'].slice(0, streams)
     this.lives = new Array<number>(streams).fill(0)
-    this.sharedEver = new Array<boolean>(streams).fill(false)
+    this.#sharedEver = new Array<boolean>(streams).fill(false)
     this.#strangerAt = new Array<number>(streams).fill(-1)
     this.#removedAt = new Array<number>(streams).fill(-1)
     this.#lastReadFrom = new Array<number>(streams).fill(-1)
@@ -128,15 +129,10 @@ export class World {
 
   laneShared(daemon: Daemon, stream: number): void {
     this.trace?.push(`${daemon.name} goes on unfenced in ${this.streamNames[stream]}`)
-    this.sharedEver[stream] = true
+    this.#sharedEver[stream] = true
     if (this.#foreign[stream]! >= FOREIGN_LIMIT) return
     const count = `after ${this.#foreign[stream]} foreign messages`
     throw new Violation('shared without need', `${daemon.name} gives up the fence ${count}`)
-  }
-
-  checkUnfenced(daemon: Daemon, message: SimMessage): void {
-    if (this.sharedEver[message.stream] || this.setting.slots > 1) return
-    throw new Violation('unfenced without need', `${daemon.name} sends ${message.name} without a fence`)
   }
 
   /** JetStream takes one message. */
@@ -244,7 +240,8 @@ export class World {
   #stored(packet: Packet, sequence: number): void {
     const { message, daemon, readFrom, readTo } = packet
     const index = message.stream
-    const fenced = packet.expected !== null
+    // Without a reason to give the fence up, a message without one is held to what the fence promises.
+    const fenced = packet.expected !== null || (!this.#sharedEver[index] && this.setting.slots === 1)
     const moment = ++this.moment
     const copy: Copy = {
       message,

@@ -283,7 +283,11 @@ function planOf({
     create: true,
     ...stream,
   }
-  return planStreams({ stream: main, streams }, subjects, existing)
+  return planStreams(
+    { stream: main, streams, dlq: { enabled: true, stream_name: 'fraiseql_dlq', subject: 'fraiseql.dlq' } },
+    subjects,
+    existing,
+  )
 }
 
 function planned(setting: Setting): StreamPlan {

@@ -1,0 +1,126 @@
+/**
+ * A TCP proxy that can be as bad as a network: it cuts, stalls (either way or both), delays, throttles, half-closes,
+ * loses connections without a word, and refuses new ones. Between the daemon and one server.
+ */
+import { once } from 'node:events'
+import { createServer, connect, type Server, type Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { freePort } from '../kit/server-process.ts'
+
+/** `up`: from the daemon to the server. */
+export type Way = 'up' | 'down'
+
+interface Link {
+  readonly client: Socket
+  readonly server: Socket
+  /** Nothing passes any more, and nobody is told. */
+  lost: boolean
+}
+
+const CHECK_MS = 10
+
+export class Proxy {
+  /** Nothing passes these ways. */
+  readonly stalled = new Set<Way>()
+  /** Added to each chunk. */
+  delayMs = 0
+  /** 0: no limit. */
+  bytesPerSecond = 0
+  /** New connections are reset. */
+  refusing = false
+  readonly port: number
+  readonly #target: number
+  readonly #links = new Set<Link>()
+  #listener: Server | null = null
+
+  private constructor(port: number, target: number) {
+    this.port = port
+    this.#target = target
+  }
+
+  static async open(target: number): Promise<Proxy> {
+    const proxy = new Proxy(await freePort(), target)
+    proxy.#listener = createServer({ allowHalfOpen: true }, client => proxy.#accept(client))
+    proxy.#listener.listen(proxy.port, '127.0.0.1')
+    await once(proxy.#listener, 'listening')
+    return proxy
+  }
+
+  get links(): number {
+    return [...this.#links].filter(link => !link.lost).length
+  }
+
+  /** Resets all connections. */
+  cut(): void {
+    for (const link of this.#links) this.#drop(link)
+  }
+
+  /** All connections of now fall silent for ever, as when a router forgets them; new ones work. */
+  lose(): void {
+    for (const link of this.#links) link.lost = true
+  }
+
+  /** Tells one side that the other has finished, while it has not. */
+  halfClose(told: 'client' | 'server'): void {
+    for (const link of this.#links) link[told].end()
+  }
+
+  heal(): void {
+    this.stalled.clear()
+    this.delayMs = 0
+    this.bytesPerSecond = 0
+    this.refusing = false
+  }
+
+  async close(): Promise<void> {
+    this.heal()
+    for (const link of this.#links) link.lost = true
+    this.cut()
+    this.#listener?.close()
+  }
+
+  #accept(client: Socket): void {
+    client.on('error', () => {})
+    if (this.refusing) {
+      client.resetAndDestroy()
+      return
+    }
+    const server = connect({ port: this.#target, host: '127.0.0.1', allowHalfOpen: true, noDelay: true })
+    const link: Link = { client, server, lost: false }
+    this.#links.add(link)
+    client.setNoDelay(true)
+    for (const socket of [client, server]) {
+      socket.on('error', () => this.#drop(link))
+      socket.on('close', () => {
+        if (!link.lost && (client.destroyed || client.writableFinished) && server.destroyed) this.#drop(link)
+      })
+    }
+    void this.#pump(link, client, server, 'up')
+    void this.#pump(link, server, client, 'down')
+  }
+
+  /** Ends silently with either socket; the other one is dropped with it, unless the link is lost. */
+  async #pump(link: Link, from: Socket, to: Socket, way: Way): Promise<void> {
+    try {
+      for await (const chunk of from as AsyncIterable<Buffer>) {
+        if (this.delayMs > 0) await sleep(this.delayMs)
+        if (this.bytesPerSecond > 0) await sleep((chunk.length * 1000) / this.bytesPerSecond)
+        while ((this.stalled.has(way) || link.lost) && !from.destroyed) await sleep(CHECK_MS)
+        if (to.writableEnded) continue
+        if (!to.write(chunk) && !to.destroyed) await Promise.race([once(to, 'drain'), once(to, 'close')])
+      }
+      while ((this.stalled.has(way) || link.lost) && !to.destroyed) await sleep(CHECK_MS)
+      if (!to.writableEnded) to.end()
+    } catch {
+      this.#drop(link)
+    }
+  }
+
+  #drop(link: Link): void {
+    if (link.lost && this.#listener?.listening === true) return
+    if (!this.#links.delete(link)) return
+    for (const socket of [link.client, link.server]) {
+      if (!socket.destroyed) socket.resetAndDestroy()
+    }
+  }
+}

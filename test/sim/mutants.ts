@@ -1,0 +1,164 @@
+/**
+ * The safeguards of the protocol core, each switched off by itself: a line of the built code replaced. A simulation
+ * that does not notice is worth nothing, or the safeguard is not needed.
+ */
+import type { Patch } from './core.ts'
+import type { Broken } from './oracle.ts'
+import type { Setting } from './setting.ts'
+
+export interface Mutant {
+  readonly name: string
+  readonly patches: readonly Patch[]
+  /** What the simulation must see broken; one of them. */
+  readonly breaks: readonly Broken[]
+  /** Settings that let it show. */
+  readonly setting?: Partial<Setting>
+}
+
+const publisher = (from: string, to: string): Patch => ({ file: 'publish/publisher.js', from, to })
+const lane = (from: string, to: string): Patch => ({ file: 'publish/lane.js', from, to })
+const walk = (from: string, to: string): Patch => ({ file: 'publish/tail-walk.js', from, to })
+
+export const MUTANTS: readonly Mutant[] = [
+  {
+    name: 'fence: messages are sent without an expected last sequence',
+    patches: [publisher('lane.shared ? null : lane.lastSequence)', 'null)')],
+    breaks: ['order', 'twice'],
+  },
+  {
+    name: 'resume skip: what the stream holds is sent again',
+    patches: [publisher('if (lane.holds(window, entry))', 'if (false)')],
+    breaks: ['twice'],
+  },
+  {
+    name: 'confirm after ack: a mark is confirmed as soon as it comes',
+    patches: [publisher('if (window.low === window.high)', 'if (true)')],
+    breaks: ['confirmed early'],
+  },
+  {
+    name: 'resend in order: after a resume, what was not sent yet goes first',
+    patches: [publisher('this.#next = this.window.low;', 'this.flush(this.#now); this.#next = this.window.low;')],
+    breaks: ['order', 'twice'],
+  },
+  {
+    name: 'resend: after a resume, what was sent before is not sent again',
+    patches: [publisher('this.#next = this.window.low;', '')],
+    breaks: ['never done', 'order'],
+  },
+  {
+    name: 'settle: the tail is read while messages are in flight',
+    patches: [publisher('if (this.inFlight > 0)\n', 'if (this.inFlight > 0) this.#forgetFlight();\n if (false)\n')],
+    breaks: ['order', 'twice'],
+  },
+  {
+    name: 'settle: a resume waits for no message that is in flight when the connection is lost',
+    patches: [publisher('this.#forgetFlight();\n', '\n')],
+    breaks: ['never done', 'order', 'twice'],
+  },
+  {
+    name: 'resume after a reconnect: the fence of before is taken for right',
+    patches: [publisher("this.#enter('settling');\n        this.#settled();", 'this.#open();')],
+    breaks: ['order', 'twice'],
+  },
+  {
+    name: 'epoch: answers on messages of before a resume count',
+    patches: [publisher('if (epoch !== this.#epoch || entry < window.low || window.state(entry) !== SENT)\n            return;\n        const predicted', 'if (entry < window.low || window.state(entry) !== SENT)\n            return;\n        const predicted')],
+    breaks: ['order', 'twice'],
+  },
+  {
+    name: 'epoch: refusals of messages of before a resume count',
+    patches: [publisher('if (epoch !== this.#epoch || entry < window.low || window.state(entry) !== SENT)\n            return;\n        window', 'if (entry < window.low || window.state(entry) !== SENT)\n            return;\n        window')],
+    breaks: ['order', 'twice'],
+  },
+  {
+    name: 'epoch: a tail that was asked for before the last resume counts',
+    patches: [publisher("if (epoch !== this.#epoch || this.state !== 'reading')", "if (this.state !== 'reading')")],
+    breaks: ['order', 'twice', 'never done'],
+  },
+  {
+    name: 'unexpected acks: no resume when an ack says another sequence, or a duplicate',
+    patches: [publisher('(duplicate || predicted !== sequence)', 'false')],
+    breaks: ['order', 'twice', 'never done'],
+  },
+  {
+    name: 'refusal: a refused message counts as stored',
+    patches: [publisher('window.setState(entry, QUEUED);\n        this.inFlight--;\n        const', 'window.setState(entry, STORED);\n        this.inFlight--;\n        const')],
+    breaks: ['confirmed early', 'lost', 'order'],
+  },
+  {
+    name: 'time-out: a message without an answer counts as stored',
+    patches: [publisher('expired = true;\n            window.setState(entry, QUEUED)', 'expired = true;\n            window.setState(entry, STORED)')],
+    breaks: ['confirmed early', 'lost', 'order'],
+  },
+  {
+    name: 'time-out: none',
+    patches: [publisher('if (expired)', 'if (false)'), publisher('expired = true;', 'continue;')],
+    breaks: ['never done'],
+  },
+  {
+    name: 'window: a stored message frees those before it',
+    patches: [{ file: 'publish/window.js', from: 'if (this.#state[i] !== STORED)', to: 'if (this.#state[i] === QUEUED)' }],
+    breaks: ['confirmed early', 'lost'],
+  },
+  {
+    name: 'Msg-Ids of the tail are not kept',
+    patches: [walk('this.stored.set(msgId, position)', '{}')],
+    breaks: ['twice'],
+  },
+  {
+    name: 'floor: a message is taken to say that everything before it is stored',
+    patches: [walk('this.#raise(floor ?? position)', 'this.#raise(position)')],
+    breaks: ['confirmed early'],
+  },
+  {
+    name: 'floor: the event of the floor counts as stored, too',
+    patches: [lane('if (comparePlaces(place, this.#floor) < 0)', 'if (comparePlaces(place, this.#floor) <= 0)')],
+    breaks: ['confirmed early'],
+  },
+  {
+    name: 'floor: messages say the next event and not the oldest that has no ack',
+    patches: [publisher('if (entry === low)', 'if (true)')],
+    breaks: ['confirmed early'],
+  },
+  {
+    name: 'floor: it is not taken over by the next resume',
+    patches: [walk('this.#raise(floor ?? position)', 'this.floor ??= { commitLsn: 0n, ordinal: 0 }')],
+    breaks: ['twice'],
+  },
+  {
+    name: 'the walk ends too early',
+    patches: [walk('count >= ENOUGH', 'count >= 1')],
+    breaks: ['twice'],
+  },
+  {
+    name: 'the walk looks at nothing that this run has looked at, in a stream of the same name as well',
+    patches: [walk('if (lastSequence < this.#after)', 'if (false)')],
+    breaks: ['twice'],
+  },
+  {
+    name: 'later resumes forget what the first one found',
+    patches: [lane('this.lookedAt = lastSequence;', 'this.lookedAt = lastSequence; this.#stored.clear(); this.#floor = null; this.#ceiling = null;')],
+    breaks: ['twice'],
+  },
+  {
+    name: 'lost history: messages of a server that was replaced count',
+    patches: [walk('if (this.#isLost(position))', 'if (false)')],
+    breaks: ['confirmed early'],
+  },
+  {
+    name: 'shared: one foreign message is counted at every resume',
+    patches: [lane(' || lastSequence === this.#foreignSequence', '')],
+    breaks: ['shared without need'],
+  },
+  {
+    name: 'shared: the fence is never given up',
+    patches: [lane('this.shared = this.#foreign.length >= FOREIGN_LIMIT;', 'this.shared = false;')],
+    breaks: ['never done'],
+  },
+  {
+    name: 'room: nobody is told',
+    patches: [publisher('this.#options.onRoom();', '')],
+    breaks: ['never done'],
+    setting: { eagerRoom: true },
+  },
+]
