@@ -93,7 +93,7 @@ function finish(): void {
 function textBehind(data: Uint8Array, key: Buffer): string {
   const bytes = Buffer.from(data.buffer, data.byteOffset, data.length)
   const start = bytes.indexOf(key) + key.length
-  return bytes.latin1Slice(start, start + TIME_BYTES)
+  return bytes.toString('latin1', start, start + TIME_BYTES)
 }
 
 /** `2024-05-06T07:08:09.123456Z...`, with as many digits as there are, to milliseconds since 1970. */

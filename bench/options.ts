@@ -50,6 +50,7 @@ export const HELP = `npm run bench -- [options]
   --seconds N        length of each steady rate and of idle (10)
   --rates a,b        events per second of steady (500,5000,20000)
   --entity a,b       [event] entity of the daemon (omit,copy)
+  --daemon FILE      the main.js to measure (this build's)
   --build NAME=FILE  another main.js to measure beside this one; may be repeated
   --no-limits        only the daemon
   --no-fsync         PostgreSQL with fsync and full_page_writes off
@@ -72,6 +73,7 @@ export function parseOptions(args: readonly string[], main: string): Options | n
       seconds: { type: 'string', default: '10' },
       rates: { type: 'string', default: '500,5000,20000' },
       entity: { type: 'string', default: 'omit,copy' },
+      daemon: { type: 'string', default: main },
       build: { type: 'string', multiple: true, default: [] },
       'no-limits': { type: 'boolean', default: false },
       'no-fsync': { type: 'boolean', default: false },
@@ -96,7 +98,7 @@ export function parseOptions(args: readonly string[], main: string): Options | n
     seconds: count('seconds', values.seconds),
     rates: values.rates.split(',').map(rate => count('rates', rate)),
     entities: values.entity.split(',').map(name => oneOf(['omit', 'copy'] as const, name)),
-    builds: [{ name: 'daemon', main }, ...builds],
+    builds: [{ name: 'daemon', main: values.daemon }, ...builds],
     limits: !values['no-limits'],
     fsync: !values['no-fsync'],
     workMem: values['work-mem'] ?? null,

@@ -6,6 +6,7 @@
  *   npm run demo -- --once [--orders 50]  so many orders; exit code 0 if every event arrived once and in order, else 1
  */
 import { parseArgs } from 'node:util'
+import { messageOf } from '../src/errors.ts'
 import { Releases } from '../src/lifecycle/releases.ts'
 import { sleep } from '../src/lifecycle/sleep.ts'
 import { canListen, freePort } from '../tools/server-process.ts'
@@ -31,6 +32,8 @@ npm run demo -- --once [--orders N]  N orders (default 20), then the check; exit
 const METRICS_PORT = 9464
 /** So long nothing arrives, and the rest counts as missing. */
 const SILENCE_MS = 15_000
+/** Ctrl-C comes twice: from the terminal, and handed on by npm. */
+const SAME_WISH_MS = 500
 
 async function demo(options: Options, stop: AbortController): Promise<boolean> {
   const releases = new Releases()
@@ -83,9 +86,16 @@ async function show(
     await sleep(pauseMs, signal)
     return signal.aborted ? 'stop' : 'go on'
   }
-  while (!signal.aborted && shop.orders < orders) await shop.order(pause)
+  while (!signal.aborted && shop.orders < orders) {
+    await shop.order(pause).catch(error => {
+      throw new Error(`the shop can't write its orders: ${messageOf(error)}`)
+    })
+  }
   if (signal.reason instanceof Error && signal.reason.name !== 'AbortError') throw signal.reason
-  return verdict(shop, arrivals, observer)
+  return verdict(shop, arrivals, observer).catch(error => {
+    print(styled(`the check could not be made: ${messageOf(error)}`, 'red', screen))
+    return false
+  })
 }
 
 /** Waits for what is under way, stops the daemon, and compares. */
@@ -152,12 +162,18 @@ function readOptions(): Options | string {
   return { once, orders, pauseMs: once ? 20 : 700 }
 }
 
-/** Ctrl-C, the end of the terminal, of npm or of whoever reads the output: all of it is a wish to stop. */
+/**
+ * Ctrl-C, the end of the terminal, of npm or of whoever reads the output: all of it is a wish to stop. A second Ctrl-C
+ * ends the demo at once, and the watchdogs do the rest.
+ */
 function stopWishes(stop: AbortController): void {
+  let first = 0
   const wish = (): void => {
-    if (stop.signal.aborted) process.exit(1)
-    print('\nstopping ...')
-    stop.abort()
+    if (first === 0) {
+      first = performance.now()
+      print('\nstopping ...')
+      stop.abort()
+    } else if (performance.now() - first > SAME_WISH_MS) process.exit(1)
   }
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, wish)
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => stop.abort())
@@ -179,7 +195,7 @@ try {
   await new Promise(resolve => setImmediate(resolve))
   const reason: unknown = stop.signal.aborted ? stop.signal.reason : error
   if (!(reason instanceof Error && reason.name === 'AbortError')) {
-    process.stderr.write(`demo: ${reason instanceof Error ? reason.message : reason}\n`)
+    process.stderr.write(`demo: ${messageOf(reason)}\n`)
     process.exitCode = 1
   }
 }

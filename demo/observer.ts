@@ -55,12 +55,14 @@ export class Observer {
     watchdog.guard(this.#child.pid)
     createInterface({ input: this.#child.stderr! }).on('line', line => this.#log(line))
     this.#gone = new Promise(resolve => {
-      this.#child.once('close', code => {
+      this.#child.once('close', (code, signal) => {
         this.#ended = true
         watchdog.guard(undefined)
         removeFolder(folder)
-        if (!this.#stopping)
-          onExit(new Error(`the daemon ended with exit code ${code}:\n${this.#said.trim()}`))
+        if (!this.#stopping) {
+          const how = signal === null ? `ended with exit code ${code}` : `was ended by ${signal}`
+          onExit(new Error(`the daemon ${how}\n${this.#said}`.trim()))
+        }
         resolve()
       })
     })

@@ -2,7 +2,8 @@
  * The demo's own PostgreSQL: the newest major, `wal_level = logical`, a new data folder for each run, reachable on
  * this machine only. Run as root it switches to a user without rights, since PostgreSQL refuses to run as root.
  */
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { appendFileSync, chownSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -36,7 +37,7 @@ export async function startPostgres(say: (text: string) => void): Promise<DemoPo
   const { runAs, binDir, version } = programs
   if (runAs.uid !== undefined && runAs.gid !== undefined) chownSync(folder, runAs.uid, runAs.gid)
   const dataDir = join(folder, 'data')
-  initialize(dataDir, programs)
+  await initialize(dataDir, programs)
   const port = await freePort()
   const settings = ['wal_level = logical', "listen_addresses = '127.0.0.1'", "unix_socket_directories = ''"]
   appendFileSync(join(dataDir, 'postgresql.conf'), `${[...settings, `port = ${port}`].join('\n')}\n`)
@@ -69,16 +70,18 @@ function homeFor({ runAs, workDir }: Programs, say: (text: string) => void): str
   return workDir
 }
 
-function initialize(dataDir: string, { binDir, runAs }: Programs): void {
+/** In a process group of its own, so that Ctrl-C meets the demo alone, which then stops in an orderly way. */
+async function initialize(dataDir: string, { binDir, runAs }: Programs): Promise<void> {
   const args = ['-D', dataDir, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync']
   const env = { PATH: process.env.PATH, TZ: 'UTC' }
-  const { status, stderr, error } = spawnSync(join(binDir, 'initdb'), args, {
+  const child = spawn(join(binDir, 'initdb'), args, {
     ...runAs,
-    cwd: '/',
-    env,
-    encoding: 'utf8',
+    ...{ cwd: '/', env, detached: true, stdio: ['ignore', 'ignore', 'pipe'] },
   })
-  if (status !== 0) throw new Error(`initdb failed: ${error?.message ?? stderr.trim()}`)
+  let said = ''
+  child.stderr!.on('data', chunk => (said += chunk))
+  const [code, signal] = await once(child, 'close')
+  if (code !== 0) throw new Error(`initdb failed (${code ?? signal}): ${said.trim()}`)
 }
 
 async function answers(url: string): Promise<boolean> {

@@ -86,11 +86,7 @@ export class Pipeline implements Sink {
       if (event.relation !== this.#lastUnrouted && event.relation !== null) this.#tellUnrouted(event.relation)
       return
     }
-    if (!this.#flushing) {
-      this.#flushing = true
-      this.#now = performance.now()
-      queueMicrotask(this.#flush)
-    }
+    this.#flushSoon()
     const deliveries = routes === this.#lastRoutes ? this.#lastDeliveries : this.#prepared(routes, event)
     for (const delivery of deliveries) {
       messageId.set(event, delivery.suffix)
@@ -106,6 +102,7 @@ export class Pipeline implements Sink {
 
   progress(lsn: Lsn): void {
     this.#options.publisher.mark(lsn)
+    this.#flushSoon()
   }
 
   /** The window has room again. */
@@ -127,6 +124,14 @@ export class Pipeline implements Sink {
     if (this.#toldUnrouted.has(relation)) return
     this.#toldUnrouted.add(relation)
     this.#options.unrouted(relation)
+  }
+
+  /** Once for each burst of changes: the microtask runs when the socket's read is worked through. */
+  #flushSoon(): void {
+    if (this.#flushing) return
+    this.#flushing = true
+    this.#now = performance.now()
+    queueMicrotask(this.#flush)
   }
 
   #offer(event: Event, delivery: Delivery): void {

@@ -236,6 +236,11 @@ export const settingsSchema = z.strictObject({
     ack_timeout_ms: key(milliseconds(100).default(2_000), 'Then the stream is read and publishing resumes.', {
       unit: 'ms',
     }),
+    atomic: key(
+      z.enum(['auto', 'transactions', 'off']).default('auto'),
+      'Atomic batches (nats-server 2.12 and later): `auto` sends a backlog in them where that is faster; `transactions` ' +
+        'sends every transaction as one, so that consumers see it whole or not at all; `off` never.',
+    ),
     on_oversize: key(
       z.enum(['dead-letter', 'trim', 'stop']).default('dead-letter'),
       'What to do with a message over `max_payload` of the server.',

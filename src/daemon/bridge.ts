@@ -146,7 +146,8 @@ async function assemble(context: Context, prepared: Prepared) {
     opened = resolve
   })
   const publisher = createPublisher(context, {
-    streams: streams.all.map(({ name }) => name),
+    streams: streams.lanes,
+    timeline,
     origin: {
       system: identity.system,
       slot: slotName,

@@ -1,11 +1,15 @@
 /** The publisher of a run, with its changes of state in the log and its figures in the metrics. */
+import { randomUUID } from 'node:crypto'
+import { EXIT, FatalError } from '../errors.ts'
 import type { Delivery } from '../pipeline.ts'
-import type { Link } from '../publish/publisher.ts'
+import type { Link } from '../publish/link.ts'
 import { Publisher, type PublisherOptions, type Reason, type State } from '../publish/publisher.ts'
 import type { Origin } from '../publish/tail-walk.ts'
 import type { Context } from './context.ts'
 
 type Parts = Pick<PublisherOptions, 'streams' | 'confirm' | 'onRoom'> & {
+  /** The server's current one. */
+  readonly timeline: number
   readonly origin: Origin
   readonly link: Link
   readonly fail: (error: unknown) => void
@@ -16,7 +20,10 @@ type Parts = Pick<PublisherOptions, 'streams' | 'confirm' | 'onRoom'> & {
 /** A resume that takes longer than this is told, and so is its end; shorter ones are counted only. */
 const QUIET_RESUME_MS = 1000
 
-export function createPublisher(context: Context, { origin, link, fail, ...parts }: Parts): Publisher {
+export function createPublisher(
+  context: Context,
+  { origin, link, fail, timeline, ...parts }: Parts,
+): Publisher {
   const { publish } = context.config
   const { counters, latencies } = context.metrics
   const tell = stateLog(context, () => publisher.detail)
@@ -28,18 +35,20 @@ export function createPublisher(context: Context, { origin, link, fail, ...parts
       ackTimeoutMs: publish.ack_timeout_ms,
       counters,
       random: Math.random,
+      runId: randomUUID(),
       onResume: reason => context.board.resumed(reason),
       onState: (state, reason) => {
         if (state === 'open') parts.onOpen()
         tell(state, reason)
       },
       onFailure: fail,
-      onShared: lane => {
-        context.log.warn(
-          { stream: lane.stream },
-          'others publish to this stream all the time: going on without the fence, so that the order of what is ' +
-            'sent again is not kept there; give the daemon a stream of its own to keep it',
-        )
+      onResumed: (lane, walk, becameShared) => {
+        if (becameShared) context.log.warn({ stream: lane.stream }, SHARED)
+        if (walk.lostHistory > 0) {
+          context.log.warn({ stream: lane.stream, messages: walk.lostHistory, timeline }, LOST_HISTORY)
+        }
+        if (walk.newestTimeline > timeline)
+          publisher.fail(oldPrimary(lane.stream, walk.newestTimeline, timeline))
       },
       onStored: (entry, duplicate, now) => {
         const { window } = publisher
@@ -97,4 +106,23 @@ const REMEDIES: Readonly<Partial<Record<Reason, string>>> = {
   timeout: 'JetStream does not answer: look at the servers of the stream',
   fence: 'somebody else writes to the stream',
   refused: 'JetStream refuses; the daemon keeps trying',
+}
+
+const SHARED =
+  'others publish to this stream all the time: going on without the fence, so that the order of what is sent again is ' +
+  'not kept there; give the daemon a stream of its own to keep it'
+
+const LOST_HISTORY =
+  'the stream holds messages of changes that this server does not have: they were committed on a primary that was ' +
+  'replaced before it had passed them on; consumers may have seen them'
+
+function oldPrimary(stream: string, theirs: number, ours: number): FatalError {
+  return new FatalError(
+    `stream ${stream} holds events of timeline ${theirs}, and this server is on timeline ${ours}: it is an old primary`,
+    {
+      code: 'OLD_PRIMARY',
+      exitCode: EXIT.slotLost,
+      remedy: 'Let DATABASE_URL name the server that was promoted (or all hosts), and keep the old one shut.',
+    },
+  )
 }

@@ -1,8 +1,10 @@
 /** The streams of a run: planned from the routes, made to be there, and known by lane from then on. */
 import type { NatsConnection } from '@nats-io/transport-node'
+import type { Config } from '../config/config.ts'
 import { ConfigurationError, RetryableError } from '../errors.ts'
 import { requireJetStream } from '../nats-api.ts'
 import { type EnsuredStream, ensureStreams, listStreams } from '../publish/ensure-stream.ts'
+import type { BatchMode, LaneOptions } from '../publish/lane.ts'
 import { planStreams } from '../publish/stream-plan.ts'
 import { containedInAny } from '../publish/subject-overlap.ts'
 import type { Context } from './context.ts'
@@ -10,6 +12,7 @@ import type { Context } from './context.ts'
 export interface Streams {
   /** In the order of the publisher's lanes. */
   readonly all: readonly EnsuredStream[]
+  readonly lanes: readonly LaneOptions[]
   /** The lane of the stream that stores a route's messages. `filter`: the route's subject as a filter. */
   laneOf(filter: string): number
   /** null: dead letters are switched off. */
@@ -38,6 +41,7 @@ export async function prepareStreams(
   const lanes = new Map(all.map(({ name }, lane) => [name, lane]))
   return {
     all,
+    lanes: all.map(stream => ({ name: stream.name, batches: batchMode(config.publish.atomic, stream) })),
     laneOf: filter => {
       const planned = lanes.get(plan.ownerOf.get(filter) ?? '')
       if (planned !== undefined) return planned
@@ -48,6 +52,16 @@ export async function prepareStreams(
     },
     deadLetterLane: lanes.get(plan.ownerOf.get(config.dlq.subject) ?? '') ?? null,
   }
+}
+
+/** By batches a replicated stream gains always, and another one where the server syncs every write. */
+function batchMode(
+  atomic: Config['publish']['atomic'],
+  { atomic: able, replicas }: EnsuredStream,
+): BatchMode {
+  if (atomic === 'off' || !able) return 'never'
+  if (atomic === 'transactions') return 'always'
+  return replicas > 1 ? 'backlog' : 'slow-backlog'
 }
 
 /** Of a table that was renamed, or came into the publication, after the start; the next run plans with it. */

@@ -42,7 +42,8 @@ export function writeTimestamp(
 
 /** The time stands behind the date's 10 characters, or a few more beyond the year 9999. */
 function findSpace(source: DataView, start: number, end: number): number {
-  let i = end - start > DATE_BYTES && source.getUint8(start + DATE_BYTES) === SPACE ? start + DATE_BYTES : start
+  let i =
+    end - start > DATE_BYTES && source.getUint8(start + DATE_BYTES) === SPACE ? start + DATE_BYTES : start
   while (i < end && source.getUint8(i) !== SPACE) i++
   return i
 }

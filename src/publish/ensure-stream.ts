@@ -35,6 +35,8 @@ export interface EnsuredStream {
   /** Only `limits` keeps messages that were consumed, which resume must be able to see. */
   readonly retention: StreamLimits['retention']
   readonly replicas: number
+  /** It takes atomic batches. */
+  readonly atomic: boolean
   readonly lastSequence: number
   readonly messages: number
   /** As the server writes it; another value means another stream of the same name. */
@@ -78,7 +80,7 @@ export async function ensureStream(
   const answer = await askApi<StreamInfo>(
     nc,
     `STREAM.CREATE.${name}`,
-    streamConfigOf(planned, limits),
+    streamConfigOf(planned, limits, knowsAtomic(nc)),
     request,
   )
   if (!isRefused(answer)) return report(planned, answer, { created: true, added: [] })
@@ -137,10 +139,17 @@ function report(
     duplicateWindowMs: (config.duplicate_window ?? 0) / 1e6,
     retention: config.retention,
     replicas: config.num_replicas,
+    atomic: config.allow_atomic === true,
     lastSequence: state.last_seq,
     messages: state.messages,
     createdAt,
   }
+}
+
+/** Atomic batches came with nats-server 2.12; an older one would store their messages as ordinary ones. */
+function knowsAtomic(nc: NatsConnection): boolean {
+  const [major = 0, minor = 0] = (nc.info?.version ?? '').split('.').map(Number)
+  return major > 2 || (major === 2 && minor >= 12)
 }
 
 /** The server does not say with which stream a subject overlaps; it is looked up, and named. */

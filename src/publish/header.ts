@@ -7,10 +7,27 @@ import { FLOOR_HEADER, formatPlace, type Place } from '../event/position.ts'
 
 const FENCE = Buffer.from('Nats-Expected-Last-Sequence: ')
 const END = Buffer.from('\r\n')
+const EMPTY = Buffer.alloc(0)
 
 /** The line that says the floor; many messages share one. */
 export function floorLine(floor: Place): Uint8Array {
   return Buffer.from(`${FLOOR_HEADER}: ${formatPlace(floor)}\r\n`)
+}
+
+/**
+ * The same for a message of an atomic batch. The fence stands on the first one; the last one commits.
+ * https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-50.md
+ */
+export function composeBatchHeader(
+  head: Uint8Array,
+  floor: Uint8Array | null,
+  lastSequence: number | null,
+  batch: { readonly id: string; readonly sequence: number; readonly commit: boolean },
+): Uint8Array {
+  const lines = [`Nats-Batch-Id: ${batch.id}`, `Nats-Batch-Sequence: ${batch.sequence}`]
+  if (batch.commit) lines.push('Nats-Batch-Commit: 1')
+  if (lastSequence !== null) lines.push(`Nats-Expected-Last-Sequence: ${lastSequence}`)
+  return Buffer.concat([head, floor ?? EMPTY, Buffer.from(`${lines.join('\r\n')}\r\n\r\n`)])
 }
 
 /** `head`: header bytes up to the last line's CRLF. `lastSequence` null: no fence; `floor` null: no line. */

@@ -5,8 +5,9 @@
 import type { Msg, MsgHdrs, NatsConnection } from '@nats-io/transport-node'
 import { createInbox } from '@nats-io/transport-node'
 import type { Lane } from './lane.ts'
+import type { Link } from './link.ts'
 import { parsePubAck } from './pub-ack.ts'
-import type { Link, Publisher } from './publisher.ts'
+import type { Publisher } from './publisher.ts'
 import { readBack, readTail } from './tail.ts'
 import type { TailWalk } from './tail-walk.ts'
 
@@ -42,13 +43,19 @@ export class JetStreamLink implements Link {
     }
   }
 
-  publish(subject: string, header: Uint8Array, payload: Uint8Array, epoch: number, entry: number): void {
+  publish(
+    subject: string,
+    header: Uint8Array,
+    payload: Uint8Array,
+    epoch: number,
+    entry: number | null,
+  ): void {
     if (epoch !== this.#epoch) {
       this.#epoch = epoch
       this.#replyPrefix = `${this.#inbox}.${epoch}.`
     }
     this.#headers.bytes = header
-    this.#publishOptions.reply = this.#replyPrefix + entry
+    this.#publishOptions.reply = entry === null ? '' : this.#replyPrefix + entry
     try {
       this.#nc.publish(subject, payload, this.#publishOptions)
     } catch (error) {
@@ -66,7 +73,7 @@ export class JetStreamLink implements Link {
 
   async #walkTail(stream: string, walk: TailWalk): Promise<number> {
     const tail = await readTail(this.#nc, stream)
-    walk.begin(tail.lastSeq)
+    walk.begin(tail.createdAt)
     if (tail.lastMessage !== null && !walk.visit(tail.lastMessage)) {
       await readBack(this.#nc, stream, {
         fromSeq: tail.lastMessage.seq - 1,

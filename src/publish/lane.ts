@@ -12,15 +12,41 @@ const FOREIGN_LIMIT = 5
 const FOREIGN_SPAN_MS = 10_000
 const MSG_ID = Buffer.from('Nats-Msg-Id: ')
 
+/**
+ * When messages go in atomic batches. `slow-backlog`: when there is a backlog and publish acks take long (the servers
+ * sync every write); `backlog`: whenever there is one (each write is replicated); `always`: every transaction.
+ */
+export type BatchMode = 'never' | 'slow-backlog' | 'backlog' | 'always'
+
+/** So many messages waiting at once are a backlog: below, a batch gains nothing. */
+const BACKLOG = 32
+/** Publish acks that take longer than this mean servers that sync every write, or are slow for another reason. */
+const SLOW_ACK_MS = 20
+
+export interface LaneOptions {
+  /** Of the stream. */
+  readonly name: string
+  readonly batches: BatchMode
+}
+
 export class Lane {
   readonly index: number
   readonly stream: string
+  readonly batches: BatchMode
+  /** A backlog is being sent in batches. */
+  batching = false
+  /** Entries below are sent singly: a batch with one of them was refused. */
+  singlyTo = 0
+  /** Entries that wait to be sent in batches; empty but during a flush. */
+  readonly pending: number[] = []
   /** Sequence of the last message, as far as the publisher knows or predicts it. */
   lastSequence = 0
   /** Other writers interfere all the time: no fence any more. What is stored is still found by Msg-Id. */
   shared = false
   /** A resume of this run has looked at the stream up to this sequence. */
   lookedAt = 0
+  /** When that stream was created: another one of the same name holds other messages. */
+  lookedAtStream = ''
   #floor: Place | null = null
   readonly #stored = new Map<string, Place>()
   /** The highest place among `#stored`. */
@@ -29,15 +55,34 @@ export class Lane {
   #foreign: number[] = []
   #foreignSequence = -1
 
-  constructor(index: number, stream: string) {
+  constructor(index: number, { name, batches }: LaneOptions) {
     this.index = index
-    this.stream = stream
+    this.stream = name
+    this.batches = batches
+  }
+
+  /** Whether messages go in batches now. `backlog`: how many wait; `ackMs`: how long a publish ack takes. */
+  decideBatching(backlog: number, ackMs: number): void {
+    switch (this.batches) {
+      case 'never':
+        return
+      case 'always':
+        this.batching = true
+        return
+      case 'backlog':
+        this.batching = backlog >= BACKLOG
+        return
+      case 'slow-backlog':
+        this.batching = backlog >= BACKLOG && (this.batching || ackMs > SLOW_ACK_MS)
+        return
+    }
   }
 
   /** Takes over what a resume found. Returns true when the lane has just become shared. */
   resumed(lastSequence: number, walk: TailWalk, now: number): boolean {
     this.lastSequence = lastSequence
     this.lookedAt = lastSequence
+    this.lookedAtStream = walk.stream
     if (walk.floor !== null && (this.#floor === null || comparePlaces(walk.floor, this.#floor) > 0)) {
       this.#floor = walk.floor
     }

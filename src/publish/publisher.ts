@@ -14,27 +14,21 @@
  * sent again only when the stream is known not to hold it, and nothing overtakes.
  */
 import { messageOf } from '../errors.ts'
+import { OUTSIDE } from '../event/position.ts'
 import type { Lsn } from '../lsn.ts'
-import { composeHeader, floorLine } from './header.ts'
-import { Lane } from './lane.ts'
+import { cutBatches, MAX_BATCH_MESSAGES } from './batch.ts'
+import { Lane, type LaneOptions } from './lane.ts'
+import type { Link } from './link.ts'
 import { Progress } from './progress.ts'
 import { canReadAgain, type Refusal, refusalOf } from './refusal.ts'
+import { Sender } from './sender.ts'
 import { type Origin, TailWalk } from './tail-walk.ts'
 import { QUEUED, SENT, STORED, type Target, Window } from './window.ts'
 
-/** What the publisher needs of NATS. */
-export interface Link {
-  /** One message. `header`: complete header bytes. The answer comes back with the same epoch and entry. */
-  publish(subject: string, header: Uint8Array, payload: Uint8Array, epoch: number, entry: number): void
-  /**
-   * Shows the headers of the stream's messages to `walk`, newest first, until it has enough, then calls `done` with
-   * the stream's last sequence, read before the walk began.
-   */
-  readTail(lane: Lane, walk: TailWalk, done: (error: unknown, lastSequence: number) => void): void
-}
-
 export interface PublisherOptions {
-  readonly streams: readonly string[]
+  readonly streams: readonly LaneOptions[]
+  /** In the Msg-Ids of batches: this run of this daemon. */
+  readonly runId: string
   readonly maxMessages: number
   readonly maxBytes: number
   readonly ackTimeoutMs: number
@@ -45,7 +39,8 @@ export interface PublisherOptions {
   readonly onState: (state: State, reason: Reason | null) => void
   /** The run can't go on. */
   readonly onFailure: (error: unknown) => void
-  readonly onShared: (lane: Lane) => void
+  /** A stream was read. `becameShared`: it is sent to unfenced from now on. */
+  readonly onResumed: (lane: Lane, walk: TailWalk, becameShared: boolean) => void
   readonly counters: PublishCounters
   readonly onResume: (reason: Reason) => void
   /** An entry of the window has its publish ack: for figures. */
@@ -71,6 +66,8 @@ const FIRST_DELAY_MS = 20
 const LONGEST_DELAY_MS = 2000
 /** A full window has room again at this share, so that reading goes on in runs and not message by message. */
 const ROOM_SHARE = 0.75
+/** The running mean of ack times takes in each new one with one part in so many. */
+const ACK_SHARE = 64
 
 export class Publisher {
   readonly window: Window
@@ -85,18 +82,20 @@ export class Publisher {
   full = false
   readonly #options: PublisherOptions
   readonly #link: Link
+  readonly #sender: Sender
   #origin: Origin
-  #epoch = 0
   /** The next entry to send; all before it are SENT or STORED while open. */
   #next = 0
-  /** Entries below were sent at least once. */
-  #everSent = 0
   #now = 0
   #confirmed: Lsn
   readonly #progress = new Progress()
-  /** The header line that says the floor, and the low end of the window that it was made for. */
-  #floorLine: Uint8Array | null = null
-  #floorEntry = -1
+  /** Some lane takes transactions whole only. */
+  readonly #whole: boolean
+  readonly #maxBatch: number
+  /** Entries below belong to transactions that were offered to their end. */
+  #wholeTo = 0
+  /** How long a publish ack takes, milliseconds; a running mean. */
+  #ackMs = 0
   #tailsLeft = 0
   #waitUntil = 0
   /** Resumes since the last message was stored. */
@@ -110,9 +109,12 @@ export class Publisher {
     this.#confirmed = origin.confirmed
     this.#link = link
     this.window = new Window(options.maxMessages)
+    this.#sender = new Sender(this.window, link, options)
     this.#lowMessages = options.maxMessages * ROOM_SHARE
     this.#lowBytes = options.maxBytes * ROOM_SHARE
     this.lanes = options.streams.map((stream, index) => new Lane(index, stream))
+    this.#whole = this.lanes.some(lane => lane.batches === 'always')
+    this.#maxBatch = Math.min(MAX_BATCH_MESSAGES, Math.max(1, Math.floor(this.#lowMessages)))
   }
 
   /** A message for the stream of the target's lane. It is sent by the next `flush()`, or as soon as the publisher is open. */
@@ -128,6 +130,7 @@ export class Publisher {
   ): void {
     const { window } = this
     window.push(target, subject, head, payload, commitLsn, ordinal, commitMs, now)
+    if (ordinal === OUTSIDE) this.#wholeTo = window.high
     if (window.size >= this.#options.maxMessages || window.bytes >= this.#options.maxBytes) this.full = true
   }
 
@@ -136,16 +139,19 @@ export class Publisher {
     const { window } = this
     if (window.low === window.high) this.#confirm(lsn)
     else this.#progress.mark(window.high, lsn)
+    this.#wholeTo = window.high
   }
 
-  /** Sends what was offered. Call once for each burst of changes. */
+  /** Sends what was offered. Call once for each burst of changes and marks. */
   flush(now: number): void {
     this.#now = now
-    if (this.state !== 'open') return
+    if (this.state !== 'open' || this.#next === this.window.high) return
     const { window } = this
     const { counters } = this.#options
+    const end = this.#whole ? this.#wholeEnd() : window.high
+    for (const lane of this.lanes) lane.decideBatching(end - this.#next, this.#ackMs)
     let released = false
-    while (this.#next < window.high && this.state === 'open') {
+    while (this.#next < end && this.state === 'open') {
       const entry = this.#next++
       if (window.state(entry) !== QUEUED) continue
       const lane = this.lanes[window.target(entry).lane]!
@@ -153,34 +159,49 @@ export class Publisher {
         counters.resumeSkipped++
         window.setState(entry, STORED)
         released = true
-      } else this.#send(entry, lane)
+      } else if (lane.batching && entry >= lane.singlyTo) lane.pending.push(entry)
+      else {
+        this.inFlight++
+        this.#sender.single(entry, lane, now)
+      }
     }
+    for (const lane of this.lanes) if (lane.pending.length > 0) this.#sendBatches(lane)
     if (released) this.#advance()
   }
 
-  /** JetStream stored an entry, now or (`duplicate`) before. */
+  /** JetStream stored an entry, now or (`duplicate`) before; and with it the batch that it committed. */
   acked(epoch: number, entry: number, sequence: number, duplicate: boolean, now: number): void {
     const { window } = this
     this.#now = now
-    if (epoch !== this.#epoch || entry < window.low || window.state(entry) !== SENT) return
+    if (epoch !== this.#sender.epoch || entry < window.low || window.state(entry) !== SENT) return
     const predicted = window.sequence(entry)
-    window.setState(entry, STORED)
-    this.inFlight--
+    this.#ackMs += (now - window.sentAt(entry) - this.#ackMs) / ACK_SHARE
     this.#fruitless = 0
     if (duplicate) this.#options.counters.duplicates++
-    this.#options.onStored(entry, duplicate, now)
+    const first = window.batch(entry)
+    for (let one = first; one <= entry; one++) {
+      if (window.batch(one) !== first || window.state(one) !== SENT) continue
+      window.setState(one, STORED)
+      this.inFlight--
+      this.#options.onStored(one, duplicate, now)
+    }
     if (!Number.isNaN(predicted) && (duplicate || predicted !== sequence)) this.#resume('unexpected', '')
-    if (entry === window.low) this.#advance()
+    if (window.state(window.low) === STORED) this.#advance()
     if (this.state === 'settling') this.#settled()
+    else if (this.#whole && this.inFlight === 0) this.flush(now)
   }
 
   /** JetStream did not store an entry. `code`: JetStream's err_code, or 503 for no responders. */
   refused(epoch: number, entry: number, code: number, description: string, now: number): void {
     const { window } = this
     this.#now = now
-    if (epoch !== this.#epoch || entry < window.low || window.state(entry) !== SENT) return
-    window.setState(entry, QUEUED)
-    this.inFlight--
+    if (epoch !== this.#sender.epoch || entry < window.low || window.state(entry) !== SENT) return
+    const first = window.batch(entry)
+    for (let one = first; one <= entry; one++) {
+      if (window.batch(one) !== first || window.state(one) !== SENT) continue
+      window.setState(one, QUEUED)
+      this.inFlight--
+    }
     const refusal = refusalOf(code, description, this.lanes[window.target(entry).lane]!.stream)
     if (typeof refusal === 'string') this.#resume(refusal, description)
     else this.fail(refusal)
@@ -224,35 +245,9 @@ export class Publisher {
 
   fail(error: unknown): void {
     if (this.state === 'failed') return
-    this.#epoch++
+    this.#sender.epoch++
     this.#enter('failed')
     this.#options.onFailure(error)
-  }
-
-  #send(entry: number, lane: Lane): void {
-    const { window } = this
-    const header = composeHeader(
-      window.head(entry),
-      this.#floorOf(entry),
-      lane.shared ? null : lane.lastSequence,
-    )
-    if (entry < this.#everSent) this.#options.counters.eventsRetried++
-    else this.#everSent = entry + 1
-    window.setSent(entry, lane.shared ? Number.NaN : ++lane.lastSequence, this.#now)
-    this.inFlight++
-    this.#link.publish(window.subject(entry), header, window.payload(entry), this.#epoch, entry)
-  }
-
-  /** What is known to be stored while this entry is sent: everything before the event of the window's low end. */
-  #floorOf(entry: number): Uint8Array | null {
-    const { window } = this
-    const { low } = window
-    if (entry === low) return null
-    if (this.#floorEntry !== low) {
-      this.#floorEntry = low
-      this.#floorLine = floorLine({ commitLsn: window.commitLsn(low), ordinal: window.ordinal(low) })
-    }
-    return this.#floorLine
   }
 
   /** Messages in flight for too long: nobody knows whether they are stored. */
@@ -275,6 +270,7 @@ export class Publisher {
     if (this.state !== 'open') return
     this.#count(reason)
     this.detail = detail
+    this.#sendSingly()
     this.#enter('settling')
   }
 
@@ -301,20 +297,20 @@ export class Publisher {
   }
 
   #readTails(): void {
-    const epoch = ++this.#epoch
+    const epoch = ++this.#sender.epoch
     const origin = { ...this.#origin, confirmed: this.#confirmed }
     this.#enter('reading')
     this.#tailsLeft = this.lanes.length
     if (this.#tailsLeft === 0) this.#open()
     for (const lane of this.lanes) {
-      const walk = new TailWalk(origin, lane.lookedAt)
+      const walk = new TailWalk(origin, lane.lookedAt, lane.lookedAtStream)
       this.#link.readTail(lane, walk, (error, lastSequence) => {
-        if (epoch !== this.#epoch || this.state !== 'reading') return
+        if (epoch !== this.#sender.epoch || this.state !== 'reading') return
         if (error !== null) {
           this.#tailFailed(error)
           return
         }
-        if (lane.resumed(lastSequence, walk, this.#now)) this.#options.onShared(lane)
+        this.#options.onResumed(lane, walk, lane.resumed(lastSequence, walk, this.#now))
         if (--this.#tailsLeft === 0) this.#open()
       })
     }
@@ -326,7 +322,7 @@ export class Publisher {
       return
     }
     this.detail = messageOf(error)
-    this.#epoch++
+    this.#sender.epoch++
     this.#fruitless++
     this.#wait(this.#delay())
   }
@@ -339,11 +335,33 @@ export class Publisher {
 
   #forgetFlight(): void {
     const { window } = this
+    this.#sendSingly()
     for (let entry = window.low; entry < this.#next; entry++) {
       if (window.state(entry) === SENT) window.setState(entry, QUEUED)
     }
     this.inFlight = 0
-    this.#epoch++
+    this.#sender.epoch++
+  }
+
+  /** What was sent so far is sent again singly, if it must be: one message that is held would refuse its batch. */
+  #sendSingly(): void {
+    for (const lane of this.lanes) lane.singlyTo = this.#next
+  }
+
+  #sendBatches(lane: Lane): void {
+    for (const batch of cutBatches(this.window, lane.pending, this.#maxBatch)) {
+      this.inFlight += batch.length
+      if (batch.length === 1) this.#sender.single(batch[0]!, lane, this.#now)
+      else this.#sender.batch(batch, lane, this.#now)
+    }
+    lane.pending.length = 0
+  }
+
+  /** A transaction waits for its end, unless it is larger than a batch, or than the window. */
+  #wholeEnd(): number {
+    const { high } = this.window
+    const stuck = this.full && this.inFlight === 0
+    return stuck || high - this.#wholeTo >= this.#maxBatch ? high : this.#wholeTo
   }
 
   #advance(): void {

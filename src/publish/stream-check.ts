@@ -43,6 +43,7 @@ function differences(config: StreamConfig, limits: StreamLimits): string[] {
   const wanted = streamConfigOf(
     { name: config.name, kind: 'main', subjects: [], limits, shared: false },
     limits,
+    false,
   )
   const lines: [what: string, there: string, here: string, flag: string][] = [
     ['max_age', age(config.max_age), age(wanted.max_age), `--max-age=${limits.max_age_seconds}s`],

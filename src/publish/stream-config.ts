@@ -26,6 +26,8 @@ export interface StreamConfig {
   readonly subject_transform?: { readonly src?: string; readonly dest: string } | null
   readonly allow_msg_counter?: boolean
   readonly allow_direct?: boolean
+  /** nats-server 2.12 and later. */
+  readonly allow_atomic?: boolean
 }
 
 export interface StreamInfo {
@@ -40,7 +42,12 @@ export interface StreamInfo {
 
 const NANOSECONDS = 1e9
 
-export function streamConfigOf({ name, subjects }: PlannedStream, limits: StreamLimits): StreamConfig {
+/** `atomic`: the server knows atomic batches. */
+export function streamConfigOf(
+  { name, subjects }: PlannedStream,
+  limits: StreamLimits,
+  atomic: boolean,
+): StreamConfig {
   return {
     ...{ name, subjects },
     retention: limits.retention,
@@ -55,5 +62,6 @@ export function streamConfigOf({ name, subjects }: PlannedStream, limits: Stream
       ? { duplicate_window: limits.duplicate_window_seconds * NANOSECONDS }
       : {}),
     allow_direct: true,
+    ...(atomic ? { allow_atomic: true } : {}),
   }
 }

@@ -113,8 +113,8 @@ class Draft {
     const configured = [...this.#claims].find(([, { subjects }]) => containedInAny(subjects, subject))
     const there = this.#existing.find(({ subjects }) => containedInAny(subjects, subject))
     const owner = configured?.[0] ?? there?.name ?? null
-    if (subject === DEAD_LETTER_SUBJECT && underPrefix && (owner === null || owner === main)) {
-      this.#overlaps(this.#underPrefix, main, subject, DEAD_LETTER_STREAM)
+    if (subject === this.#config.dlq.subject && underPrefix && (owner === null || owner === main)) {
+      this.#overlaps(this.#underPrefix, main, subject, this.#config.dlq.stream_name)
       return null
     }
     if (configured !== undefined) return configured[0]

@@ -51,23 +51,30 @@ export class TailWalk {
   foreignTail = false
   /** Messages of ours from a history that the database has left (failover, restore). */
   lostHistory = 0
+  /** The stream that was looked at. */
+  stream = ''
+  /** The highest timeline that a message of ours comes from. */
+  newestTimeline = 0
   readonly #origin: Origin
   #after: number
+  readonly #afterStream: string
   #seen = 0
   #foreign = 0
   /** Per slot: messages below what matters. */
   readonly #below = new Map<string, number>()
 
-  /** `after`: the sequence up to which an earlier walk of this run has looked; 0: none has. */
-  constructor(origin: Origin, after = 0) {
+  /** `after`, `afterStream`: how far an earlier walk of this run has looked, and in which stream. */
+  constructor(origin: Origin, after = 0, afterStream = '') {
     this.#origin = origin
     this.#after = after
+    this.#afterStream = afterStream
     this.#below.set(origin.slot, 0)
   }
 
-  /** Called first. A stream that ends before `after` is another one of the same name, and is looked at anew. */
-  begin(lastSequence: number): void {
-    if (lastSequence < this.#after) this.#after = 0
+  /** Called first. `stream` names it for good: its time of creation. Another one of the same name is looked at anew. */
+  begin(stream: string): void {
+    this.stream = stream
+    if (stream !== this.#afterStream) this.#after = 0
   }
 
   /** The next older message. True: enough. */
@@ -79,6 +86,7 @@ export class TailWalk {
       if (first) this.foreignTail = true
       return ++this.#foreign >= MOST_FOREIGN
     }
+    if (position.timeline > this.newestTimeline) this.newestTimeline = position.timeline
     if (this.#isLost(position)) {
       this.lostHistory++
       return false

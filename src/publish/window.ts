@@ -41,6 +41,7 @@ export class Window {
   #sentAt: Float64Array
   #commitMs: Float64Array
   #offeredAt: Float64Array
+  #batch: Float64Array
   #subject: string[]
   #head: Uint8Array[]
   #payload: Uint8Array[]
@@ -57,6 +58,7 @@ export class Window {
     this.#sentAt = new Float64Array(size)
     this.#commitMs = new Float64Array(size)
     this.#offeredAt = new Float64Array(size)
+    this.#batch = new Float64Array(size)
     this.#subject = new Array(size).fill('')
     this.#head = new Array(size).fill(EMPTY)
     this.#payload = new Array(size).fill(EMPTY)
@@ -143,8 +145,14 @@ export class Window {
     return this.#sentAt[entry & this.#mask]!
   }
 
-  setSent(entry: number, sequence: number, now: number): void {
+  /** The first entry of the batch that the entry was sent in; the entry itself when it was sent alone. */
+  batch(entry: number): number {
+    return this.#batch[entry & this.#mask]!
+  }
+
+  setSent(entry: number, sequence: number, now: number, batch = entry): void {
     const i = entry & this.#mask
+    this.#batch[i] = batch
     this.#state[i] = SENT
     this.#sequence[i] = sequence
     this.#sentAt[i] = now
@@ -180,7 +188,7 @@ export class Window {
         this.#commitMs[i]!,
         this.#offeredAt[i]!,
       )
-      bigger.setSent(entry, this.#sequence[i]!, this.#sentAt[i]!)
+      bigger.setSent(entry, this.#sequence[i]!, this.#sentAt[i]!, this.#batch[i]!)
       bigger.setState(entry, this.#state[i]!)
     }
     this.#mask = bigger.#mask
@@ -192,6 +200,7 @@ export class Window {
     this.#sentAt = bigger.#sentAt
     this.#commitMs = bigger.#commitMs
     this.#offeredAt = bigger.#offeredAt
+    this.#batch = bigger.#batch
     this.#subject = bigger.#subject
     this.#head = bigger.#head
     this.#payload = bigger.#payload

@@ -148,7 +148,12 @@ export class Daemon {
   }
 
   async streaming(): Promise<this> {
-    await until(async () => (await this.status()).state === 'streaming', () => `not streaming:\n${this.lastLines()}`)
+    const state = async () => (this.#ended ? 'ended' : (await this.status()).state)
+    await until(
+      async () => ['streaming', 'ended'].includes(await state()),
+      () => `not streaming:\n${this.lastLines()}`,
+    )
+    if (this.#ended) throw new Error(`ended before streaming:\n${this.lastLines()}`)
     return this
   }
 

@@ -53,6 +53,15 @@ export interface NatsCluster {
   stop(): Promise<void>
 }
 
+export interface ClusterOptions {
+  readonly release?: NatsRelease
+  readonly size?: number
+  /** Of each server. */
+  readonly config?: string
+  /** Default true. false: clients are not told of the other servers, so that they stay behind their proxies. */
+  readonly advertise?: boolean
+}
+
 interface Binary {
   readonly path: string
   readonly version: string
@@ -67,15 +76,16 @@ export async function startNats(options: NatsOptions = {}): Promise<NatsServer> 
 
 /** Resolves when the servers have agreed on a JetStream leader, so that streams can be created at once. */
 export async function startNatsCluster(
-  options: { readonly release?: NatsRelease; readonly size?: number; readonly config?: string } = {},
+  options: ClusterOptions = {},
 ): Promise<NatsCluster> {
-  const { release, size = 3, config = '' } = options
+  const { release, size = 3, config = '', advertise = true } = options
   const binary = await findBinary(release)
   const ports = await Promise.all(Array.from({ length: size }, freePort))
   const routes = ports.map(port => `nats://127.0.0.1:${port}`).join(', ')
   const servers = await Promise.all(
     ports.map((port, index) => {
-      const cluster = `cluster { name: test, listen: "127.0.0.1:${port}", routes: [${routes}] }`
+      const quiet = advertise ? '' : ', no_advertise: true'
+      const cluster = `cluster { name: test, listen: "127.0.0.1:${port}", routes: [${routes}]${quiet} }`
       return prepare({ binary, name: `n${index + 1}`, config: `${cluster}\n${config}` })
     }),
   )

@@ -26,6 +26,7 @@ export interface Packet {
   readonly life: number
   readonly readFrom: number
   readonly readTo: number
+  readonly sentAt: number
   /** Once it is stored. */
   copy: Copy | null
 }
@@ -65,6 +66,8 @@ export class Daemon implements Link {
   lastItem = Number.POSITIVE_INFINITY
   /** It has read the tails once; only then the source begins. */
   opened = false
+  /** The window is full: the source waits until there is room. */
+  paused = false
   /** Where its source stands in the WAL: item, and change in it. */
   item: number
   change = 0
@@ -97,6 +100,7 @@ export class Daemon implements Link {
         ackTimeoutMs: setting.ackTimeoutMs,
         confirm: lsn => this.#confirm(lsn),
         onRoom: () => {
+          this.paused = false
           if (setting.eagerRoom && this.alive) this.pump(1000)
         },
         onState: (state, reason) => this.#onState(state, reason),
@@ -125,7 +129,7 @@ export class Daemon implements Link {
   pump(count: number): boolean {
     const { wal, setting } = this.#world
     let moved = false
-    for (let left = count; left > 0 && this.opened && this.alive && !this.publisher.full; left--) {
+    for (let left = count; left > 0 && this.opened && this.alive && !this.paused; left--) {
       const item = wal.items[this.item]
       if (item === undefined || this.item >= this.lastItem) break
       moved = true
@@ -133,6 +137,7 @@ export class Daemon implements Link {
       if (change !== undefined) {
         this.change++
         for (const message of change) if (this.#world.owns(this.slot, message)) this.#offer(message)
+        this.paused = this.publisher.full
         continue
       }
       this.change = 0
@@ -147,7 +152,7 @@ export class Daemon implements Link {
   /** PostgreSQL's keepalive outside a transaction: everything up to the end of the WAL was delivered. */
   keepalive(): void {
     const { wal } = this.#world
-    if (this.opened && this.holds && this.item === wal.items.length && !this.publisher.full) this.#mark(wal.end)
+    if (this.opened && this.holds && this.item === wal.items.length && !this.paused) this.#mark(wal.end)
   }
 
   publish(subject: string, header: Uint8Array, payload: Uint8Array, epoch: number, entry: number): void {
@@ -160,6 +165,9 @@ export class Daemon implements Link {
     const floor = text.startsWith(FLOOR) ? parsePlace(text.slice(FLOOR.length, text.indexOf('\r\n'))) : null
     const mixedUp = payload !== message.payload || !text.endsWith('\r\n') || Number.isNaN(expected)
     if (mixedUp) throw new Violation('mixed up', `${message.name} was sent wrong: ${text}`)
+    if (this.#isUnderWay(message)) {
+      throw new Violation('resent too soon', `${this.name} sends ${message.name}, which is under way`)
+    }
     const { stream, msgId } = message
     const size = header.length + payload.length
     const [readFrom, readTo] = [this.#readFrom[stream]!, this.#readTo[stream]!]
@@ -176,6 +184,7 @@ export class Daemon implements Link {
       life,
       readFrom,
       readTo,
+      sentAt: world.now,
       copy: null,
     })
     world.trace?.push(`${this.name} sends ${message.name}${expected === null ? '' : ` behind ${expected}`}`)
@@ -193,6 +202,14 @@ export class Daemon implements Link {
     if (this.#reading[index] !== read) return
     this.#readFrom[index] = read.begunAt
     this.#readTo[index] = moment
+  }
+
+  /** Sent before, on this connection, and neither answered nor given up yet. */
+  #isUnderWay(message: SimMessage): boolean {
+    const oldest = this.#world.now - this.#world.setting.ackTimeoutMs
+    for (const packet of this.sending) if (packet.message === message && packet.sentAt > oldest) return true
+    for (const { packet } of this.replies) if (packet.message === message && packet.sentAt > oldest) return true
+    return false
   }
 
   #offer(message: SimMessage): void {

@@ -21,6 +21,7 @@ export type Broken =
   | 'never done'
   | 'shared without need'
   | 'sent while down'
+  | 'resent too soon'
   | 'mixed up'
   | 'overfull'
   | 'exception'

@@ -18,6 +18,8 @@ export interface Setting {
   readonly slots: number
   /** Two slots publish the same events, and not each its own. */
   readonly sameEvents: boolean
+  /** Somebody else writes into the streams all the time, to the end. */
+  readonly crowded: boolean
   /** The source goes on inside the call that says there is room. */
   readonly eagerRoom: boolean
   /** Messages that hang in a dead connection arrive when all is over. */
@@ -34,6 +36,7 @@ export const SIMPLEST: Setting = {
   keptMessages: 0,
   slots: 1,
   sameEvents: false,
+  crowded: false,
   eagerRoom: false,
   lateGhosts: false,
 }
@@ -49,6 +52,7 @@ export function drawSetting(random: Random): Setting {
     keptMessages: random.pick([0, 0, 0, 0, 0, 1, 3, 10]),
     slots: random.chance(0.06) ? 2 : 1,
     sameEvents: random.chance(0.5),
+    crowded: random.chance(0.03),
     eagerRoom: random.chance(0.3),
     lateGhosts: random.chance(0.4),
   }

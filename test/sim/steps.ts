@@ -224,6 +224,7 @@ export function report(world: World, daemon: Daemon): void {
 /** Everything that is due for this daemon happens, once. Returns whether there was anything. */
 export function round(world: World, daemon: Daemon): boolean {
   let moved = daemon.pump(ALL)
+  if (world.setting.crowded) world.streamNames.forEach((_, index) => void world.publishForeign(index))
   moved = deliver(world, daemon, ALL) || moved
   moved = answer(world, daemon, ALL) || moved
   for (const read of [...daemon.tails]) {

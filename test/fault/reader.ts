@@ -1,0 +1,148 @@
+/**
+ * Reads the stream all the time, past the proxies, so that what is deleted or purged later was seen. Each message is
+ * reduced to what the checker needs. A new stream of the same name, and a purge, begin a new epoch.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream'
+import type { MsgHdrs, NatsConnection } from '@nats-io/transport-node'
+import type { Stored } from './ledger.ts'
+import { messageContent } from './message-content.ts'
+
+const POLL_MS = 100
+const BATCH = 2_000
+const BATCH_MS = 1_000
+
+export class StreamReader {
+  readonly messages: Stored[] = []
+  /** Sequences that hold something else at the end than when they were read: the broker's doing. */
+  readonly lostByBroker: string[] = []
+  readonly #nc: NatsConnection
+  readonly #stream: string
+  #epoch = 0
+  #created = ''
+  /** The last sequence read in this epoch. */
+  #lastSeq = 0
+  #stopping = false
+  #running: Promise<void> = Promise.resolve()
+  #manager: JetStreamManager | null = null
+
+  constructor(nc: NatsConnection, stream: string) {
+    this.#nc = nc
+    this.#stream = stream
+  }
+
+  start(): void {
+    this.#running = this.#run()
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true
+    await this.#running
+  }
+
+  get lastSeq(): number {
+    return this.#lastSeq
+  }
+
+  /** Resolves when all that the stream holds now was read. */
+  async caughtUp(): Promise<void> {
+    for (;;) {
+      const last = await this.#state().then(({ state }) => state.last_seq, () => null)
+      if (last !== null && this.#lastSeq >= last) return
+      await sleep(20)
+    }
+  }
+
+  /** The stream was purged: what comes now may have been there before. */
+  purged(): void {
+    this.#epoch++
+  }
+
+  /** Reads the whole stream once more: what the reader saw must still be there, as it was. */
+  async compareWithStream(): Promise<void> {
+    const seen = new Map(this.messages.filter(({ epoch }) => epoch === this.#epoch).map(message => [message.seq, message.msgId]))
+    const { state } = await this.#state()
+    const found = new Map<number, string | null>()
+    await this.#readFrom(Math.max(1, state.first_seq), state.last_seq, message => found.set(message.seq, message.msgId))
+    for (const seq of new Set([...seen.keys(), ...found.keys()])) {
+      if (seen.get(seq) === found.get(seq)) continue
+      this.lostByBroker.push(`${seq} of ${this.#stream} held ${seen.get(seq)} and holds ${found.get(seq)} now`)
+    }
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopping) {
+      const read = await this.#readOn().catch(() => 0)
+      if (read === 0) await sleep(POLL_MS)
+    }
+  }
+
+  async #state() {
+    this.#manager ??= await jetstreamManager(this.#nc, { timeout: 2_000 })
+    return this.#manager.streams.info(this.#stream)
+  }
+
+  async #readOn(): Promise<number> {
+    const { created, state } = await this.#state()
+    if (created !== this.#created) {
+      if (this.#created !== '') this.#epoch++
+      this.#created = created
+      this.#lastSeq = 0
+    }
+    if (state.last_seq <= this.#lastSeq) return 0
+    const before = this.#lastSeq
+    await this.#readFrom(Math.max(before + 1, state.first_seq), state.last_seq, message => {
+      this.messages.push(message)
+      this.#lastSeq = message.seq
+    })
+    return this.#lastSeq - before
+  }
+
+  /** In order and without a hole, or not at all from there on. */
+  async #readFrom(first: number, last: number, take: (message: Stored) => void): Promise<void> {
+    if (last < first) return
+    const consumer = await jetstream(this.#nc, { timeout: 2_000 }).consumers.get(this.#stream, {
+      opt_start_seq: first,
+      deliver_policy: 'by_start_sequence',
+    })
+    let next = first
+    while (next <= last) {
+      const batch = await consumer.fetch({ max_messages: BATCH, expires: BATCH_MS })
+      const before = next
+      for await (const message of batch) {
+        if (message.seq > last) break
+        if (message.seq < next) continue
+        const { headers, seq, timestampNanos } = message
+        take(this.#reduced(seq, Number(timestampNanos) / 1e6, headers, message.string()))
+        next = seq + 1
+      }
+      if (next === before) break
+    }
+    await consumer.delete().catch(() => {})
+  }
+
+  #reduced(seq: number, at: number, headers: MsgHdrs | undefined, payload: string): Stored {
+    const text = (name: string) => headers?.get(name) || null
+    const msgId = text('Nats-Msg-Id')
+    const floor = /^([0-9A-F]+)\.(\d+|m)$/.exec(text('Fraiseql-Floor') ?? '')
+    return {
+      epoch: this.#epoch,
+      seq,
+      at,
+      msgId,
+      floor:
+        floor === null
+          ? null
+          : { commitLsn: BigInt(`0x${floor[1]}`), ordinal: floor[2] === 'm' ? -1 : Number(floor[2]) },
+      content: msgId === null ? payload : contentOf(payload),
+    }
+  }
+}
+
+function contentOf(payload: string): string {
+  try {
+    return messageContent(payload)
+  } catch (error) {
+    return `unreadable (${(error as Error).message}): ${payload.slice(0, 500)}`
+  }
+}

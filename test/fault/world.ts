@@ -1,0 +1,140 @@
+/**
+ * What the bench plays on: real servers, a proxy before each, the daemon (sometimes two), and connections of the
+ * bench's own that go past the proxies.
+ */
+import { jetstreamManager, type JetStreamManager } from '@nats-io/jetstream'
+import { connect, type NatsConnection } from '@nats-io/transport-node'
+import { type NatsRelease, type NatsServer, startNats, startNatsCluster } from '../kit/nats.ts'
+import { type PostgresServer, startPostgres } from '../kit/postgres.ts'
+import { DaemonProcess } from './daemon-process.ts'
+import { Proxy } from './proxy.ts'
+import { SCHEMA } from './schema.ts'
+
+export interface WorldOptions {
+  readonly major: number | undefined
+  readonly release: NatsRelease | undefined
+  readonly cluster: boolean
+  /** Of the daemon: most messages in flight. */
+  readonly window: number
+}
+
+export const SLOT = 'fault'
+export const STREAM = 'fault'
+export const PREFIX = 'fault.mutation'
+/** Small, so that a frozen or silent daemon is given up within seconds. */
+export const WAL_SENDER_TIMEOUT_MS = 3_000
+/** Short, so that JetStream's own memory hides nothing. */
+const DUPLICATE_WINDOW_SECONDS = 1
+
+const POSTGRES_SETTINGS = {
+  wal_sender_timeout: `${WAL_SENDER_TIMEOUT_MS}ms`,
+  // Transactions of some hundred rows are spilled to disk already.
+  logical_decoding_work_mem: '64kB',
+  max_wal_size: '4GB',
+}
+
+export class World {
+  readonly postgres: PostgresServer
+  readonly servers: readonly NatsServer[]
+  readonly pgProxy: Proxy
+  readonly natsProxies: readonly Proxy[]
+  readonly nc: NatsConnection
+  readonly manager: JetStreamManager
+  readonly options: WorldOptions
+  /** Past the proxy. */
+  readonly url: string
+  /** All that were ever started; the last one is the one in charge. */
+  readonly daemons: DaemonProcess[] = []
+
+  private constructor(
+    options: WorldOptions,
+    url: string,
+    servers: { postgres: PostgresServer; nats: readonly NatsServer[] },
+    proxies: { postgres: Proxy; nats: readonly Proxy[] },
+    nats: { nc: NatsConnection; manager: JetStreamManager },
+  ) {
+    this.options = options
+    this.url = url
+    this.postgres = servers.postgres
+    this.servers = servers.nats
+    this.pgProxy = proxies.postgres
+    this.natsProxies = proxies.nats
+    this.nc = nats.nc
+    this.manager = nats.manager
+  }
+
+  static async make(options: WorldOptions): Promise<World> {
+    const { major, release, cluster } = options
+    const postgres = await startPostgres({ ...(major === undefined ? {} : { major }), settings: POSTGRES_SETTINGS })
+    const choice = release === undefined ? {} : { release }
+    const nats = cluster
+      ? (await startNatsCluster({ ...choice, advertise: false })).servers
+      : [await startNats(choice)]
+    const url = await postgres.createDatabase('fault')
+    await postgres.sql(SCHEMA, undefined, url)
+    const proxies = {
+      postgres: await Proxy.open(postgres.port),
+      nats: await Promise.all(nats.map(({ port }) => Proxy.open(port))),
+    }
+    const nc = await connect({
+      servers: nats.map(server => server.url),
+      maxReconnectAttempts: -1,
+      reconnectTimeWait: 100,
+      pingInterval: 2_000,
+    })
+    const manager = await jetstreamManager(nc, { timeout: 3_000 })
+    return new World(options, url, { postgres, nats }, proxies, { nc, manager })
+  }
+
+  /** The one in charge. */
+  get daemon(): DaemonProcess {
+    return this.daemons.at(-1)!
+  }
+
+  startDaemon(): DaemonProcess {
+    const daemon = new DaemonProcess(`daemon ${this.daemons.length + 1}`, this.#config())
+    this.daemons.push(daemon)
+    return daemon
+  }
+
+  /** On a connection of its own, past the proxy. */
+  sql<R extends Record<string, unknown>>(text: string, values?: readonly unknown[]): Promise<R[]> {
+    return this.postgres.sql<R>(text, values, this.url)
+  }
+
+  async end(): Promise<void> {
+    await Promise.all(this.daemons.map(daemon => daemon.end('SIGKILL')))
+    await this.nc.close()
+    await Promise.all([this.pgProxy, ...this.natsProxies].map(proxy => proxy.close()))
+    await Promise.all([this.postgres.stop('immediate'), ...this.servers.map(server => server.kill())])
+  }
+
+  #config(): string {
+    const { cluster, window } = this.options
+    const servers = this.natsProxies.map(({ port }) => `"nats://127.0.0.1:${port}"`)
+    return `
+[database]
+url = "postgresql://postgres@127.0.0.1:${this.pgProxy.port}/fault"
+connect_timeout_ms = 5000
+[replication]
+slot_name = "${SLOT}"
+publication_name = "${SLOT}"
+[nats]
+servers = [${servers.join(', ')}]
+connect_timeout_ms = 3000
+[stream]
+name = "${STREAM}"
+subject_prefix = "${PREFIX}"
+max_bytes = 8000000000
+duplicate_window_seconds = ${DUPLICATE_WINDOW_SECONDS}
+replicas = ${cluster ? 3 : 1}
+[publish]
+max_in_flight_messages = ${window}
+[http]
+host = "127.0.0.1"
+port = 0
+[log]
+format = "json"
+`
+  }
+}
