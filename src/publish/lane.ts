@@ -51,9 +51,8 @@ export class Lane {
   readonly #stored = new Map<string, Place>()
   /** The highest place among `#stored`. */
   #ceiling: Place | null = null
-  /** When foreign messages were met, and the sequence of the last of them. */
+  /** When foreign messages were met at the end of the stream. */
   #foreign: number[] = []
-  #foreignSequence = -1
 
   constructor(index: number, { name, batches }: LaneOptions) {
     this.index = index
@@ -90,8 +89,7 @@ export class Lane {
       this.#stored.set(msgId, place)
       if (this.#ceiling === null || comparePlaces(place, this.#ceiling) > 0) this.#ceiling = place
     }
-    if (!walk.foreignTail || this.shared || lastSequence === this.#foreignSequence) return false
-    this.#foreignSequence = lastSequence
+    if (!walk.foreignTail || this.shared) return false
     this.#foreign = this.#foreign.filter(at => at > now - FOREIGN_SPAN_MS)
     this.#foreign.push(now)
     this.shared = this.#foreign.length >= FOREIGN_LIMIT

@@ -43,8 +43,11 @@ export class World {
   readonly options: WorldOptions
   /** Past the proxy. */
   readonly url: string
-  /** All that were ever started; the last one is the one in charge. */
+  /** All that were ever started. */
   readonly daemons: DaemonProcess[] = []
+  /** What went wrong beside the stream. */
+  readonly complaints: string[] = []
+  #inCharge: DaemonProcess | null = null
 
   private constructor(
     options: WorldOptions,
@@ -86,15 +89,24 @@ export class World {
     return new World(options, url, { postgres, nats }, proxies, { nc, manager })
   }
 
-  /** The one in charge. */
+  /** The one in charge: the one started last, unless said otherwise. */
   get daemon(): DaemonProcess {
-    return this.daemons.at(-1)!
+    return this.#inCharge!
   }
 
   startDaemon(): DaemonProcess {
     const daemon = new DaemonProcess(`daemon ${this.daemons.length + 1}`, this.#config())
     this.daemons.push(daemon)
+    this.#inCharge = daemon
     return daemon
+  }
+
+  inCharge(daemon: DaemonProcess): void {
+    this.#inCharge = daemon
+  }
+
+  complain(text: string): void {
+    this.complaints.push(`${new Date().toISOString()} ${text}`)
   }
 
   /** On a connection of its own, past the proxy. */

@@ -3,11 +3,12 @@
  * this object; a frozen one keeps its window and its connection and loses its slot to another.
  */
 import { FLOOR_HEADER, type Place, parsePlace } from '../../src/event/position.ts'
-import type { Link, Publisher, State } from '../../src/publish/publisher.ts'
+import type { Link } from '../../src/publish/link.ts'
+import type { Publisher, State } from '../../src/publish/publisher.ts'
 import type { Lane } from '../../src/publish/lane.ts'
 import type { TailWalk } from '../../src/publish/tail-walk.ts'
 import { type Lsn, NO_LSN } from '../../src/lsn.ts'
-import type { Answer } from './model-stream.ts'
+import type { Answer, Batch } from './model-stream.ts'
 import { type Copy, Violation } from './oracle.ts'
 import type { SimMessage } from './wal.ts'
 import type { World } from './world.ts'
@@ -21,7 +22,11 @@ export interface Packet {
   readonly floor: Place | null
   readonly size: number
   readonly epoch: number
-  readonly entry: number
+  /** null: no answer is wanted. */
+  readonly entry: number | null
+  readonly batch: Batch | null
+  /** Behind a fence, its own or that of its batch. */
+  readonly fenced: boolean
   /** Life of the stream when it was sent. */
   readonly life: number
   readonly readFrom: number
@@ -51,6 +56,9 @@ export interface TailRead {
 
 const FLOOR = `${FLOOR_HEADER}: `
 const FENCE = 'Nats-Expected-Last-Sequence: '
+const BATCH_ID = 'Nats-Batch-Id: '
+const BATCH_SEQUENCE = 'Nats-Batch-Sequence: '
+const BATCH_COMMIT = 'Nats-Batch-Commit: '
 
 export class Daemon implements Link {
   readonly number: number
@@ -76,6 +84,8 @@ export class Daemon implements Link {
   sending: Packet[] = []
   replies: Reply[] = []
   tails: TailRead[] = []
+  /** The batch that is being sent began with a fence. */
+  #batchFenced = false
   readonly #reading: TailRead[] = []
   readonly #readFrom: number[]
   readonly #readTo: number[]
@@ -94,7 +104,8 @@ export class Daemon implements Link {
     const origin = { system: '7h', slot: `s${slot}`, confirmed, endOf: world.wal.endOf() }
     this.publisher = new world.core.Publisher(
       {
-        streams: world.streamNames,
+        streams: world.streamNames.map(name => ({ name, batches: setting.batches })),
+        runId: `run${number}`,
         maxMessages: setting.maxMessages,
         maxBytes: setting.maxBytes,
         ackTimeoutMs: setting.ackTimeoutMs,
@@ -105,7 +116,9 @@ export class Daemon implements Link {
         },
         onState: (state, reason) => this.#onState(state, reason),
         onFailure: error => world.runFailed(this, error),
-        onShared: lane => world.laneShared(this, lane.index),
+        onResumed: (lane, _walk, becameShared) => {
+          if (becameShared) world.laneShared(this, lane.index)
+        },
         counters: { duplicates: 0, resumeSkipped: 0, eventsRetried: 0 },
         onResume: reason => world.resumes.set(reason, (world.resumes.get(reason) ?? 0) + 1),
         onStored: () => undefined,
@@ -155,13 +168,15 @@ export class Daemon implements Link {
     if (this.opened && this.holds && this.item === wal.items.length && !this.paused) this.#mark(wal.end)
   }
 
-  publish(subject: string, header: Uint8Array, payload: Uint8Array, epoch: number, entry: number): void {
+  publish(subject: string, header: Uint8Array, payload: Uint8Array, epoch: number, entry: number | null): void {
     const world = this.#world
     const message = world.wal.messages[Number(subject)]!
     const head = message.heads[this.slot]!
     if (!this.connected) throw new Violation('sent while down', `${this.name} sends ${message.name} while down`)
     const text = Buffer.from(header.buffer, header.byteOffset, header.length).toString('latin1', head.length)
     const expected = numberIn(text, FENCE)
+    const batch = batchIn(text)
+    this.#batchFenced = batch !== null && (batch.sequence === 1 ? expected !== null : this.#batchFenced)
     const floor = text.startsWith(FLOOR) ? parsePlace(text.slice(FLOOR.length, text.indexOf('\r\n'))) : null
     const mixedUp = payload !== message.payload || !text.endsWith('\r\n') || Number.isNaN(expected)
     if (mixedUp) throw new Violation('mixed up', `${message.name} was sent wrong: ${text}`)
@@ -181,13 +196,15 @@ export class Daemon implements Link {
       size,
       epoch,
       entry,
+      batch,
+      fenced: expected !== null || this.#batchFenced,
       life,
       readFrom,
       readTo,
       sentAt: world.now,
       copy: null,
     })
-    world.trace?.push(`${this.name} sends ${message.name}${expected === null ? '' : ` behind ${expected}`}`)
+    world.trace?.push(`${this.name} sends ${message.name}${fenceInWords(expected, batch)}`)
   }
 
   readTail(lane: Lane, walk: TailWalk, done: (error: unknown, lastSequence: number) => void): void {
@@ -241,10 +258,26 @@ export class Daemon implements Link {
   }
 }
 
-/** The value of a header among those that are added last; null when it is not there. */
+function fenceInWords(expected: number | null, batch: Batch | null): string {
+  const fence = expected === null ? '' : ` behind ${expected}`
+  if (batch === null) return fence
+  return `${fence} as number ${batch.sequence}${batch.commit ? ', the last,' : ''} of batch ${batch.id}`
+}
+
+function batchIn(text: string): Batch | null {
+  const id = valueIn(text, BATCH_ID)
+  if (id === null) return null
+  const sequence = Number(valueIn(text, BATCH_SEQUENCE))
+  return { id, sequence, commit: valueIn(text, BATCH_COMMIT) === '1' }
+}
+
 function numberIn(text: string, name: string): number | null {
+  const value = valueIn(text, name)
+  return value === null ? null : value === '' ? Number.NaN : Number(value)
+}
+
+/** The value of a header among those that are added last; null when it is not there. */
+function valueIn(text: string, name: string): string | null {
   const start = text.indexOf(name)
-  if (start === -1) return null
-  const digits = text.slice(start + name.length, text.indexOf('\r\n', start))
-  return digits === '' ? Number.NaN : Number(digits)
+  return start === -1 ? null : text.slice(start + name.length, text.indexOf('\r\n', start))
 }

@@ -13,6 +13,15 @@ export interface Incoming {
   readonly expected: number | null
   /** Bytes, for limits. */
   readonly size: number
+  /** Nats-Batch-Id, -Sequence, -Commit: part of an atomic batch. */
+  readonly batch: Batch | null
+}
+
+export interface Batch {
+  readonly id: string
+  /** From 1. */
+  readonly sequence: number
+  readonly commit: boolean
 }
 
 export interface Stored<T extends Incoming> {
@@ -35,10 +44,25 @@ export interface StreamSetting {
 
 export const WRONG_SEQUENCE = 10071
 export const FULL = 10077
+export const INCOMPLETE_BATCH = 10176
+export const DUPLICATE_IN_BATCH = 10201
+/** A batch that gets no further message for so long is given up. */
+const BATCH_TIMEOUT_MS = 10_000
 
 interface Remembered {
   readonly sequence: number
   readonly until: number
+}
+
+/** A batch that is not committed yet. */
+interface Staged<T> {
+  readonly messages: T[]
+  until: number
+}
+
+interface Listener<T extends Incoming> {
+  readonly stored: (stored: Stored<T>) => void
+  readonly removed: (stored: Stored<T>) => void
 }
 
 export class ModelStream<T extends Incoming> {
@@ -51,31 +75,72 @@ export class ModelStream<T extends Incoming> {
   /** Index: sequence - 1. Undefined: removed. */
   readonly #stored: (Stored<T> | undefined)[] = []
   readonly #known = new Map<string, Remembered>()
+  readonly #staged = new Map<string, Staged<T>>()
   #first = 1
-  readonly #onRemoved: (stored: Stored<T>) => void
+  readonly #listener: Listener<T> | null
 
-  constructor(setting: StreamSetting, onRemoved: (stored: Stored<T>) => void = () => undefined) {
+  constructor(setting: StreamSetting, listener: Listener<T> | null = null) {
     this.#setting = setting
     this.maxMessages = setting.maxMessages
     this.maxBytes = setting.maxBytes
-    this.#onRemoved = onRemoved
+    this.#listener = listener
   }
 
-  publish(message: T, now: number): Answer {
-    const { replicated, discard, duplicateWindowMs } = this.#setting
+  /** null: no answer, because it is part of a batch that is not committed by it. */
+  publish(message: T, now: number): Answer | null {
+    return message.batch === null ? this.#publishAlone(message, now) : this.#stage(message, message.batch, now)
+  }
+
+  /** As a restart of the server or another leader does. */
+  dropBatches(): void {
+    this.#staged.clear()
+  }
+
+  #publishAlone(message: T, now: number): Answer {
+    const { replicated, discard } = this.#setting
     const known = this.#lookUp(message.msgId, now)
     const wrong = message.expected !== null && message.expected !== this.lastSequence
     if (replicated && known !== undefined) return { code: 0, sequence: known.sequence, duplicate: true }
     if (wrong) return refusal(WRONG_SEQUENCE)
     if (known !== undefined) return { code: 0, sequence: known.sequence, duplicate: true }
-    if (discard === 'new' && !this.#fits(message)) return refusal(FULL)
+    if (discard === 'new' && !this.#fits([message])) return refusal(FULL)
+    return { code: 0, sequence: this.#store(message, now), duplicate: false }
+  }
+
+  #stage(message: T, { id, sequence, commit }: Batch, now: number): Answer | null {
+    const staged = sequence === 1 ? { messages: [], until: 0 } : this.#staged.get(id)
+    this.#staged.delete(id)
+    if (staged === undefined || staged.messages.length !== sequence - 1 || (sequence > 1 && now >= staged.until)) {
+      return commit ? refusal(INCOMPLETE_BATCH) : null
+    }
+    staged.messages.push(message)
+    staged.until = now + BATCH_TIMEOUT_MS
+    if (commit) return this.#commit(staged.messages, now)
+    this.#staged.set(id, staged)
+    return null
+  }
+
+  #commit(messages: readonly T[], now: number): Answer {
+    const { expected } = messages[0]!
+    if (expected !== null && expected !== this.lastSequence) return refusal(WRONG_SEQUENCE)
+    if (messages.some(({ msgId }) => this.#lookUp(msgId, now) !== undefined)) return refusal(DUPLICATE_IN_BATCH)
+    if (this.#setting.discard === 'new' && !this.#fits(messages)) return refusal(FULL)
+    let sequence = 0
+    for (const message of messages) sequence = this.#store(message, now)
+    return { code: 0, sequence, duplicate: false }
+  }
+
+  #store(message: T, now: number): number {
     const sequence = ++this.lastSequence
-    this.#stored.push({ sequence, message })
+    const stored = { sequence, message }
+    this.#stored.push(stored)
     this.count++
     this.bytes += message.size
-    if (message.msgId !== null) this.#known.set(message.msgId, { sequence, until: now + duplicateWindowMs })
+    const until = now + this.#setting.duplicateWindowMs
+    if (message.msgId !== null) this.#known.set(message.msgId, { sequence, until })
+    this.#listener?.stored(stored)
     while (this.#over()) this.removeOldest()
-    return { code: 0, sequence, duplicate: false }
+    return sequence
   }
 
   get(sequence: number): Stored<T> | undefined {
@@ -98,7 +163,7 @@ export class ModelStream<T extends Incoming> {
     this.count--
     this.bytes -= stored.message.size
     while (this.#first <= this.lastSequence && this.#stored[this.#first - 1] === undefined) this.#first++
-    this.#onRemoved(stored)
+    this.#listener?.removed(stored)
   }
 
   /** As limits and age do. */
@@ -116,10 +181,10 @@ export class ModelStream<T extends Incoming> {
     return known !== undefined && now < known.until ? known : undefined
   }
 
-  #fits(message: T): boolean {
+  #fits(messages: readonly T[]): boolean {
     const { maxMessages, maxBytes } = this
-    if (maxMessages > 0 && this.count >= maxMessages) return false
-    return maxBytes === 0 || this.bytes + message.size <= maxBytes
+    if (maxMessages > 0 && this.count + messages.length > maxMessages) return false
+    return maxBytes === 0 || this.bytes + messages.reduce((sum, { size }) => sum + size, 0) <= maxBytes
   }
 
   #over(): boolean {

@@ -43,6 +43,7 @@ export type Fault =
   | 'create stream'
   | 'fill'
   | 'free'
+  | 'drop batches'
   | 'fail tail'
   | 'fail over'
 
@@ -113,6 +114,7 @@ const FAULTS: readonly (readonly Weight[])[] = [
     ['free', 4],
   ],
   [['fail tail', 4]],
+  [['drop batches', 3]],
   [['fail over', 2]],
 ]
 

@@ -2,6 +2,7 @@
  * What stays the same for the whole of one simulated schedule: how the daemon is configured, how the streams are, and
  * how many slots write. Small numbers everywhere, because what goes wrong goes wrong with three messages.
  */
+import type { BatchMode } from '../../src/publish/lane.ts'
 import type { Random } from './random.ts'
 
 export interface Setting {
@@ -9,6 +10,7 @@ export interface Setting {
   readonly maxMessages: number
   readonly maxBytes: number
   readonly ackTimeoutMs: number
+  readonly batches: BatchMode
   /** The streams check the Msg-Id before the fence. */
   readonly replicated: boolean
   readonly duplicateWindowMs: number
@@ -31,6 +33,7 @@ export const SIMPLEST: Setting = {
   maxMessages: 4,
   maxBytes: 1e9,
   ackTimeoutMs: 100,
+  batches: 'never',
   replicated: false,
   duplicateWindowMs: 0,
   keptMessages: 0,
@@ -44,9 +47,10 @@ export const SIMPLEST: Setting = {
 export function drawSetting(random: Random): Setting {
   return {
     streams: random.pick([1, 1, 1, 2, 3]),
-    maxMessages: random.pick([1, 2, 3, 4, 6, 8, 24]),
+    maxMessages: random.pick([1, 2, 3, 4, 6, 8, 24, 64]),
     maxBytes: random.pick([1e9, 1e9, 1e9, 150, 400]),
     ackTimeoutMs: 100,
+    batches: random.pick(['never', 'never', 'never', 'always', 'always', 'backlog', 'slow-backlog']),
     replicated: random.chance(0.4),
     duplicateWindowMs: random.pick([0, 0, 50, 300, 3000, 1e9]),
     keptMessages: random.pick([0, 0, 0, 0, 0, 1, 3, 10]),

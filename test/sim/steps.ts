@@ -160,6 +160,11 @@ export const ACTIONS: Record<StepKind, Action> = {
     stream.maxMessages = Math.max(1, stream.count + (y % 3))
   },
   free: world => free(world),
+  'drop batches': (world, x) => {
+    const index = x % world.streams.length
+    world.trace?.push(`${world.streamNames[index]} forgets the batches that are not committed`)
+    world.streams[index]?.dropBatches()
+  },
   'fail tail': (world, x, y) => {
     const daemon = any(world, x)
     const read = daemon?.tails[y % daemon.tails.length]

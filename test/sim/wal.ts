@@ -141,7 +141,7 @@ export class Wal {
   }
 }
 
-const COUNTS = [0, 1, 1, 1, 1, 2, 2, 3, 5, 9]
+const COUNTS = [0, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 5, 9, 40]
 const ROUTES = [1, 1, 1, 1, 0, 2, 2, 3]
 const PAYLOADS = [1, 5, 20].map(size => new Uint8Array(size))
 const TARGETS: readonly Target[][] = [0, 1, 2].map(lane => [0, 1, 2].map(part => ({ lane, part })))

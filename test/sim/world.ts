@@ -18,6 +18,7 @@ interface Foreign {
   readonly msgId: null
   readonly expected: null
   readonly size: number
+  readonly batch: null
 }
 
 /** What a stream of the simulation holds. */
@@ -143,11 +144,11 @@ export class World {
     this.trace?.push(
       `${this.streamNames[index]} ${inWords(answer)} ${packet.message.name} of daemon ${packet.daemon.number}`,
     )
-    if (answer.code === 0 && !answer.duplicate) this.#stored(packet, answer.sequence)
-    this.reply(packet, answer)
+    if (answer !== null) this.reply(packet, answer)
   }
 
   reply(packet: Packet, answer: Answer): void {
+    if (packet.entry === null) return
     if (packet.daemon.alive && packet.daemon.connected) packet.daemon.replies.push({ packet, answer })
   }
 
@@ -155,7 +156,8 @@ export class World {
     const reply = daemon.replies.splice(at, 1)[0]
     if (reply === undefined) return
     const { packet, answer } = reply
-    const { epoch, entry, message } = packet
+    const { epoch, message } = packet
+    const entry = packet.entry!
     this.trace?.push(`${daemon.name} hears that ${this.streamNames[message.stream]} ${inWords(answer)} ${message.name}`)
     if (answer.code === 0) daemon.publisher.acked(epoch, entry, answer.sequence, answer.duplicate, this.now)
     else daemon.publisher.refused(epoch, entry, answer.code, 'refused', this.now)
@@ -164,8 +166,8 @@ export class World {
   publishForeign(index: number): void {
     const stream = this.streams[index]!
     if (stream === null) return
-    const answer = stream.publish({ foreign: true, copy: null, msgId: null, expected: null, size: 10 }, this.now)
-    if (answer.code !== 0) return
+    const answer = stream.publish({ foreign: true, copy: null, msgId: null, expected: null, size: 10, batch: null }, this.now)
+    if (answer === null || answer.code !== 0) return
     this.plain = false
     this.#foreign[index]!++
     this.#strangerAt[index] = ++this.moment
@@ -184,7 +186,7 @@ export class World {
       read.lastSequence = stream.lastSequence
       read.at = stream.lastSequence
       read.begunAt = ++this.moment
-      walk.begin(read.lastSequence)
+      walk.begin(`${lane.stream} ${this.lives[lane.index]}`)
       this.#lastReadFrom[lane.index] = this.moment
     }
     for (let left = count; left > 0; left--) {
@@ -226,7 +228,12 @@ export class World {
     const { replicated, duplicateWindowMs, keptMessages } = this.setting
     const discard = keptMessages > 0 ? 'old' : 'new'
     const limits = { replicated, duplicateWindowMs, maxMessages: keptMessages, maxBytes: 0, discard } as const
-    return new ModelStream<Content>(limits, stored => this.#removed(stored))
+    return new ModelStream<Content>(limits, {
+      stored: ({ sequence, message }) => {
+        if (!message.foreign) this.#stored(message, sequence)
+      },
+      removed: stored => this.#removed(stored),
+    })
   }
 
   #removed(stored: Stored<Content>): void {
@@ -241,7 +248,7 @@ export class World {
     const { message, daemon, readFrom, readTo } = packet
     const index = message.stream
     // Without a reason to give the fence up, a message without one is held to what the fence promises.
-    const fenced = packet.expected !== null || (!this.#sharedEver[index] && this.setting.slots === 1)
+    const fenced = packet.fenced || (!this.#sharedEver[index] && this.setting.slots === 1)
     const moment = ++this.moment
     const copy: Copy = {
       message,
@@ -283,7 +290,8 @@ function headersOf({ sequence: seq, message }: Stored<Content>) {
   return { seq, msgId: message.msgId, position, floor: message.floor }
 }
 
-function inWords(answer: Answer): string {
+function inWords(answer: Answer | null): string {
+  if (answer === null) return 'puts into its batch'
   if (answer.code !== 0) return `refuses (${answer.code})`
   return answer.duplicate ? `knows already, at ${answer.sequence},` : `stores at ${answer.sequence}`
 }
