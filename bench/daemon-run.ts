@@ -14,7 +14,8 @@ import { cpuSeconds, memoryMib } from './usage.ts'
 export const STREAM = 'fraiseql_events'
 export const DAEMON_MAIN = join(dirname(fileURLToPath(import.meta.url)), '..', 'src', 'main.js')
 
-const TIMEOUT_MS = 600_000
+/** A run that makes no headway is given up; the slowest seen does some 10,000 rows a second. */
+export const timeoutMs = (rows: number): number => 60_000 + rows / 2
 const POLL_MS = 50
 
 /** What one program did with a backlog, start-up included. */
@@ -74,7 +75,7 @@ export async function runDaemon(
   const natsBefore = cpuSeconds(nats.pid)!
   const program = await startDaemon(servers, backlog.url, slot, settings)
   try {
-    const state = await until(program, TIMEOUT_MS, POLL_MS, async () => {
+    const state = await until(program, timeoutMs(rows), POLL_MS, async () => {
       const now = await streamState(nc, STREAM)
       watch(program, now?.messages ?? 0)
       return now !== undefined && now.messages >= rows ? now : undefined

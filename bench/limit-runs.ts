@@ -5,7 +5,7 @@
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Backlog, PUBLICATION } from './backlog.ts'
-import { type Cost, STREAM } from './daemon-run.ts'
+import { type Cost, STREAM, timeoutMs } from './daemon-run.ts'
 import { startProgram, until } from './program.ts'
 import type { RawPublisherResult } from './raw-publisher.ts'
 import type { RawReaderResult } from './raw-reader.ts'
@@ -14,7 +14,6 @@ import { ask, type MessageSize, type Servers, streamState } from './servers.ts'
 import { cpuSeconds, memoryMib } from './usage.ts'
 
 const HERE = dirname(fileURLToPath(import.meta.url))
-const TIMEOUT_MS = 600_000
 const POLL_MS = 10
 
 /** It ends by itself when it has read to the backlog's end, so its processor time is that of the last look. */
@@ -36,7 +35,7 @@ export async function runPgRecvlogical(
   let peakMib = Number.NaN
   let walsender: number | null = null
   try {
-    const endedAt = await until(program, TIMEOUT_MS, POLL_MS, async () => {
+    const endedAt = await until(program, timeoutMs(backlog.rows), POLL_MS, async () => {
       if (!program.runs) return Date.now()
       walsender ??= await backlog.walsender(slot)
       cpu.own = cpuSeconds(program.pid) ?? cpu.own
@@ -59,7 +58,7 @@ export async function runRawReader(backlog: Backlog, which: 'all' | 'last'): Pro
     args: [join(HERE, 'raw-reader.js'), backlog.url, slot, PUBLICATION, String(rows)],
   })
   try {
-    const { doneAt, bytes } = await until(program, TIMEOUT_MS, POLL_MS, () =>
+    const { doneAt, bytes } = await until(program, timeoutMs(backlog.rows), POLL_MS, () =>
       findResult<RawReaderResult>(program.log()),
     )
     const walsender = await backlog.walsender(slot)
@@ -97,7 +96,7 @@ export async function runRawPublisher(
       seconds,
       cpuSeconds: own,
       peakMib,
-    } = await until(program, TIMEOUT_MS, POLL_MS, () => findResult<RawPublisherResult>(program.log()))
+    } = await until(program, timeoutMs(messages), POLL_MS, () => findResult<RawPublisherResult>(program.log()))
     const state = await streamState(nc, STREAM)
     const cpu = { own, walsender: 0, nats: cpuSeconds(nats.pid)! - natsBefore }
     return { seconds, bytes: state?.bytes ?? Number.NaN, cpu, peakMib }

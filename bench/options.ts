@@ -55,7 +55,7 @@ export const HELP = `npm run bench -- [options]
   --no-limits        only the daemon
   --no-fsync         PostgreSQL with fsync and full_page_writes off
   --work-mem SIZE    logical_decoding_work_mem (PostgreSQL's default)
-  --node-flag FLAG   for the daemon's node, such as --cpu-prof; may be repeated
+  --node-flag=FLAG   for the daemon's node, such as --cpu-prof; may be repeated
   --env NAME=VALUE   for the daemon; may be repeated
   --json FILE        all figures of all runs
   --svg FILE         the plot

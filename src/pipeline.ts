@@ -8,6 +8,7 @@
  * Changes run down synchronously; acks run up. When the window is full the source is paused, and goes on when there
  * is room. A progress mark is confirmed when every message offered before it is stored.
  */
+import { PoisonError } from './errors.ts'
 import type { ByteWriter } from './event/bytes.ts'
 import type { Encoder } from './event/encoder.ts'
 import type { Event, Relation } from './event/event.ts'
@@ -46,6 +47,8 @@ export interface PipelineOptions {
   readonly prepare: (routes: readonly Route[], event: Event) => readonly Delivery[]
   /** A message that its stream can't take: writes what replaces it, and says where that goes; or throws to stop. */
   readonly oversize: (event: Event, delivery: Delivery, bytes: number) => Delivery
+  /** The same for an event with a value that its column's type does not explain. */
+  readonly malformed: (event: Event, delivery: Delivery, error: PoisonError) => Delivery
   /** A change of this table takes no route. Told once of each. */
   readonly unrouted: (relation: Relation) => void
   readonly counters: { changesReceived: number; changesUnrouted: number; pausedSeconds: number }
@@ -78,7 +81,7 @@ export class Pipeline implements Sink {
   }
 
   change(event: Event): void {
-    const { router, publisher, source, messageId, out, counters } = this.#options
+    const { router, publisher, source, messageId, counters } = this.#options
     counters.changesReceived++
     const routes = router.routesOf(event)
     if (routes.length === 0) {
@@ -90,9 +93,7 @@ export class Pipeline implements Sink {
     const deliveries = routes === this.#lastRoutes ? this.#lastDeliveries : this.#prepared(routes, event)
     for (const delivery of deliveries) {
       messageId.set(event, delivery.suffix)
-      out.begin()
-      delivery.encoder.encode(event, messageId, out)
-      this.#offer(event, delivery)
+      this.#send(event, this.#encoded(event, delivery))
     }
     if (publisher.full && this.#pausedAt === 0) {
       this.#pausedAt = performance.now()
@@ -134,15 +135,27 @@ export class Pipeline implements Sink {
     queueMicrotask(this.#flush)
   }
 
-  #offer(event: Event, delivery: Delivery): void {
-    const { publisher, messageId, out, oversize } = this.#options
+  /** Writes the payload, or what takes its place, and says where that goes. */
+  #encoded(event: Event, delivery: Delivery): Delivery {
+    const { messageId, out, oversize, malformed } = this.#options
+    out.begin()
+    try {
+      delivery.encoder.encode(event, messageId, out)
+    } catch (error) {
+      if (error instanceof PoisonError) return malformed(event, delivery, error)
+      throw error
+    }
     const bytes = out.length + delivery.head.maxBytes
-    const chosen = bytes > delivery.maxBytes ? oversize(event, delivery, bytes) : delivery
+    return bytes > delivery.maxBytes ? oversize(event, delivery, bytes) : delivery
+  }
+
+  #send(event: Event, delivery: Delivery): void {
+    const { publisher, messageId, out } = this.#options
     const payload = out.cut()
-    const head = chosen.head.write(out, event, messageId)
-    const subject = chosen.route.subject ?? chosen.route.subjectOf(event)
+    const head = delivery.head.write(out, event, messageId)
+    const subject = delivery.route.subject ?? delivery.route.subjectOf(event)
     const commitMs = event.commitTimeUs === null ? Number.NaN : Number(event.commitTimeUs) / 1000
-    publisher.offer(chosen, subject, head, payload, event.commitLsn, ordinalOf(event), commitMs, this.#now)
+    publisher.offer(delivery, subject, head, payload, event.commitLsn, ordinalOf(event), commitMs, this.#now)
   }
 
   #prepared(routes: readonly Route[], event: Event): readonly Delivery[] {

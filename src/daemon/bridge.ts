@@ -173,6 +173,7 @@ async function assemble(context: Context, prepared: Prepared) {
     ...writers,
     prepare: (routes, event) => deliveries.prepare(routes, event),
     oversize: (event, delivery, bytes) => deliveries.oversize(event, delivery, bytes),
+    malformed: (event, delivery, error) => deliveries.malformed(event, delivery, error),
     unrouted: relation => tellUnrouted(context, router, relation),
     counters: metrics.counters,
   })

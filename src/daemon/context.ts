@@ -15,6 +15,8 @@ export interface Context {
    * one that came later. The next run plans streams for them too.
    */
   readonly lateFilters: Set<string>
+  /** By table, when its rows did not fit its types, so that these were read again; `performance.now()`. */
+  readonly typesReread: Map<string, number>
 }
 
 /** Shown in pg_stat_activity and in the monitoring of NATS. */

@@ -1,16 +1,16 @@
 /**
  * Makes routes ready for the pipeline (stream, encoder, headers, size limit), and decides what becomes of a message
- * that is too large for its stream: a dead letter, a smaller message, or the end.
+ * that is too large for its stream, or can't be encoded: a dead letter, a smaller message, a fresh run, or the end.
  */
 import type { NatsConnection } from '@nats-io/transport-node'
-import { FatalError } from '../errors.ts'
+import { FatalError, type PoisonError, RetryableError } from '../errors.ts'
 import type { ByteWriter } from '../event/bytes.ts'
 import { createFormat, encodeTrimmed, type FormatName } from '../event/encode.ts'
 import type { Format, FormatOptions } from '../event/encoder.ts'
 import type { Event } from '../event/event.ts'
 import type { MessageId } from '../event/message-id.ts'
 import type { Delivery } from '../pipeline.ts'
-import { deadLetter } from '../publish/dead-letter.ts'
+import { deadLetter, malformedLetter } from '../publish/dead-letter.ts'
 import { HeadWriter, type Identity } from '../publish/head.ts'
 import type { Route } from '../route/route.ts'
 import type { Context } from './context.ts'
@@ -25,6 +25,9 @@ interface Parts {
   readonly out: ByteWriter
   readonly messageId: MessageId
 }
+
+/** A table whose rows do not fit its types has them read again by a fresh run, but not more often than this. */
+const TYPES_REREAD_MS = 60_000
 
 /** Dead letters of one event are told apart by the route that failed, behind this. */
 const DEAD_LETTER_ROUTE = 'dlq'
@@ -75,30 +78,54 @@ export class Deliveries {
       return delivery
     const lane = this.#parts.streams.deadLetterLane
     if (on_oversize === 'stop' || lane === null) throw tooLarge(delivery, bytes, messageId)
-    return this.#deadLetter(event, delivery, bytes, lane)
+    const limit = delivery.maxBytes
+    const letter = this.#letter(event, delivery, lane)
+    deadLetter(out, { ...letter, encoder: delivery.encoder, bytes, limit })
+    context.log.warn(
+      { msg_id: messageId.toString(), subject: letter.subject, bytes, limit },
+      `message too large, kept in stream ${this.#parts.streams.all[lane]!.name}; raise max_payload of NATS ` +
+        '(and max_msg_size of the stream)',
+    )
+    return this.#toDeadLetters(event, delivery, lane)
   }
 
-  #deadLetter(event: Event, delivery: Delivery, bytes: number, lane: number): Delivery {
+  /** The same for an event with a value that its column's type does not explain: the type was altered meanwhile. */
+  malformed(event: Event, delivery: Delivery, error: PoisonError): Delivery {
     const { context, out, messageId, streams } = this.#parts
+    const table = `${event.relation?.schema}.${event.relation?.table}`
+    const now = performance.now()
+    if (now - (context.typesReread.get(table) ?? Number.NEGATIVE_INFINITY) > TYPES_REREAD_MS) {
+      context.typesReread.set(table, now)
+      throw staleTypes(table, error)
+    }
+    const lane = streams.deadLetterLane
+    if (lane === null) throw error
+    const letter = this.#letter(event, delivery, lane)
+    malformedLetter(out, { ...letter, error: error.message })
+    context.log.warn(
+      { msg_id: messageId.toString(), subject: letter.subject, table },
+      `${error.message}; kept in stream ${streams.all[lane]!.name}. ${error.remedy}`,
+    )
+    return this.#toDeadLetters(event, delivery, lane)
+  }
+
+  #letter(event: Event, delivery: Delivery, lane: number) {
+    const { messageId, streams } = this.#parts
+    return {
+      event,
+      messageId,
+      subject: delivery.route.subject ?? delivery.route.subjectOf(event),
+      stream: streams.all[delivery.lane]!.name,
+      room: this.#maxBytes(lane) - this.#heads[lane]!.maxBytes,
+    }
+  }
+
+  #toDeadLetters(event: Event, delivery: Delivery, lane: number): Delivery {
+    const { context, messageId, streams } = this.#parts
     const { counters } = context.metrics
     const { subject } = context.config.dlq
     const { name } = streams.all[lane]!
     const head = this.#heads[lane]!
-    const meant = delivery.route.subject ?? delivery.route.subjectOf(event)
-    deadLetter(out, {
-      event,
-      encoder: delivery.encoder,
-      messageId,
-      subject: meant,
-      stream: streams.all[delivery.lane]!.name,
-      bytes,
-      limit: delivery.maxBytes,
-      room: this.#maxBytes(lane) - head.maxBytes,
-    })
-    context.log.warn(
-      { msg_id: messageId.toString(), subject: meant, bytes, limit: delivery.maxBytes },
-      `message too large, kept in stream ${name}; raise max_payload of NATS (and max_msg_size of the stream)`,
-    )
     messageId.set(
       event,
       delivery.suffix === null ? DEAD_LETTER_ROUTE : `${DEAD_LETTER_ROUTE}.${delivery.suffix}`,
@@ -133,6 +160,14 @@ export class Deliveries {
       source: { system: identity.system, database, name: replication.slot_name, version: context.version },
     }
   }
+}
+
+function staleTypes(table: string, cause: PoisonError): RetryableError {
+  return new RetryableError(`a type in table ${table} was altered: ${cause.message}`, {
+    code: 'TYPES_STALE',
+    remedy: 'The daemon reads the types again, and goes on from this row.',
+    cause,
+  })
 }
 
 function tooLarge({ route, maxBytes }: Delivery, bytes: number, messageId: MessageId): FatalError {

@@ -3,6 +3,7 @@
  * over two batches unless it is larger than a batch may be. Pure.
  * https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-50.md
  */
+import { OUTSIDE } from '../event/position.ts'
 import type { Window } from './window.ts'
 
 /** What the server allows. */
@@ -26,7 +27,9 @@ export function cutBatches(window: Window, entries: readonly number[], max: numb
 /** The last index in (start, end] at which a transaction begins; null: one transaction fills it all. */
 function lastBoundary(window: Window, entries: readonly number[], start: number, end: number): number | null {
   for (let i = end; i > start; i--) {
-    if (window.commitLsn(entries[i]!) !== window.commitLsn(entries[i - 1]!)) return i
+    const before = entries[i - 1]!
+    if (window.ordinal(before) === OUTSIDE || window.commitLsn(before) !== window.commitLsn(entries[i]!))
+      return i
   }
   return null
 }

@@ -167,6 +167,8 @@ export class Publisher {
     }
     for (const lane of this.lanes) if (lane.pending.length > 0) this.#sendBatches(lane)
     if (released) this.#advance()
+    // All that was whole may have been held already: no ack will come that sends the rest.
+    if (this.#whole && this.full && this.inFlight === 0 && this.#next < window.high) this.flush(now)
   }
 
   /** JetStream stored an entry, now or (`duplicate`) before; and with it the batch that it committed. */
@@ -357,11 +359,11 @@ export class Publisher {
     lane.pending.length = 0
   }
 
-  /** A transaction waits for its end, unless it is larger than a batch, or than the window. */
+  /** A transaction waits for its end, unless it is larger than a batch, or than what the window has room for. */
   #wholeEnd(): number {
     const { high } = this.window
-    const stuck = this.full && this.inFlight === 0
-    return stuck || high - this.#wholeTo >= this.#maxBatch ? high : this.#wholeTo
+    const stuck = this.full && this.inFlight === 0 && this.#next >= this.#wholeTo
+    return stuck || high - this.#wholeTo > this.#maxBatch ? high : this.#wholeTo
   }
 
   #advance(): void {

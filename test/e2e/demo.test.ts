@@ -7,16 +7,22 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, it } from 'node:test'
+import { after, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { canListen } from '../../tools/server-process.ts'
 import { until } from '../kit/daemon.ts'
 import { projectRoot } from '../kit/project-root.ts'
 
 const MAIN = fileURLToPath(new URL('../../demo/main.js', import.meta.url))
-const EVENT = /^\d\d:\d\d:\d\d\.\d{3} +\d+\.\d\d ms {2}(\S+) +[0-9a-f]{8} {4}\S/gm
+const EVENT = /^\d\d:\d\d:\d\d\.\d{3} +\d+\.\d\d ms {2}(\S+) +[0-9a-f]{8} {3}\S/gm
+
+const started = new Set<Demo>()
 
 describe('npm run demo', () => {
+  after(() => {
+    for (const demo of started) demo.kill('SIGKILL')
+  })
+
   it('--once writes its orders, sees each event once and in order, and exits with 0', async () => {
     const demo = new Demo(['--once', '--orders', '9'])
     assert.deepEqual(await demo.exit, [0, null], demo.output)
@@ -70,7 +76,8 @@ class Demo {
 
   constructor(args: readonly string[]) {
     this.#child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
-    this.exit = once(this.#child, 'exit')
+    this.exit = once(this.#child, 'close')
+    started.add(this)
     for (const stream of [this.#child.stdout!, this.#child.stderr!]) {
       stream.setEncoding('utf8').on('data', text => (this.output += text))
     }

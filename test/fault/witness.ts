@@ -75,8 +75,8 @@ export class Witness {
     while (!this.#stop.signal.aborted) {
       try {
         if (!(await this.#read())) await sleep(POLL_MS)
-      } catch {
-        // The server restarts.
+      } catch (error) {
+        if (!isServerGone(error)) throw error
         await this.#client?.end().catch(() => {})
         this.#client = null
         await sleep(POLL_MS)
@@ -102,9 +102,9 @@ export class Witness {
     const { rows: now } = await client.query('SELECT pg_current_wal_flush_lsn()::text AS lsn')
     const upTo = parseLsn(now[0].lsn)
     const { rows } = await client.query<{ data: Buffer }>(
-      `SELECT data FROM pg_logical_slot_peek_binary_changes($1, $2, $3,
-         'proto_version', '1', 'publication_names', $1, 'messages', 'true')`,
-      [SLOT, now[0].lsn, CHANGES_AT_ONCE],
+      `SELECT data FROM pg_logical_slot_peek_binary_changes('${SLOT}', $1, $2,
+         'proto_version', '1', 'publication_names', '${SLOT}', 'messages', 'true')`,
+      [now[0].lsn, CHANGES_AT_ONCE],
     )
     const decoded = rows.flatMap(({ data }) => this.#decoder.decode(data))
     const changes = decoded.filter(change => isAfter(this.#seen, change))
@@ -129,6 +129,12 @@ export class Witness {
 export function parseLsn(text: string): bigint {
   const [high = '0', low = '0'] = text.split('/')
   return (BigInt(`0x${high}`) << 32n) + BigInt(`0x${low}`)
+}
+
+/** It restarts, and will be back. */
+function isServerGone(error: unknown): boolean {
+  const { code = '' } = error as { code?: string }
+  return !/^[0-9A-Z]{5}$/.test(code) || /^(57|08|53|55006)/.test(code)
 }
 
 function isAfter([lsn, ordinal]: Place, change: Change): boolean {

@@ -15,7 +15,7 @@ function memory(pid: number): number {
 }
 
 test('a stalled broker stalls the reading, and nothing else', async () => {
-  const rows = 60_000
+  const rows = 40_000
   const stage = await servers.scene({
     name: 'stalled',
     schema: 'CREATE TABLE tb_row (id int PRIMARY KEY, note text)',

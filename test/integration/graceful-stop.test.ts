@@ -7,7 +7,7 @@ import { shareServers } from '../kit/stage.ts'
 const servers = shareServers()
 
 test('SIGTERM in the middle of a backlog: exit 0 soon, and the next run goes on where it ended', async () => {
-  const rows = 40_000
+  const rows = 20_000
   const stage = await servers.scene({
     name: 'backlog',
     schema: 'CREATE TABLE tb_row (id int PRIMARY KEY, note text)',
@@ -20,7 +20,7 @@ test('SIGTERM in the middle of a backlog: exit 0 soon, and the next run goes on 
   let stops = 0
   for (let done = 0; done < rows; ) {
     const daemon = await stage.start()
-    const target = Math.min(rows, done + 12_000)
+    const target = Math.min(rows, done + 6_000)
     const stored = async () => (await (await stage.jsm()).streams.info(stage.stream)).state.messages
     await until(async () => (await stored()) >= target, () => `stays below ${target}`)
     const began = Date.now()
@@ -46,8 +46,8 @@ test('what was acked before an orderly stop is confirmed: the next run gets noth
   await first.stop()
   const [slot] = await stage.sql<{ again: string }>(
     `SELECT count(*)::text AS again FROM pg_logical_slot_peek_binary_changes($1, NULL, NULL,
-       'proto_version', '1', 'publication_names', $1) WHERE get_byte(data, 0) = ascii('I')`,
-    [stage.slot],
+       'proto_version', '1', 'publication_names', $2) WHERE get_byte(data, 0) = ascii('I')`,
+    [stage.slot, stage.slot],
   )
   assert.equal(slot!.again, '0')
   await stage.end()

@@ -108,3 +108,32 @@ test('an enum with a new value, a composite type with a new attribute, a new typ
   await daemon.stop()
   await stage.end()
 })
+
+test('rows that waited in the slot in an old shape of their type become dead letters, and the rest goes on', async () => {
+  const stage = await servers.scene({
+    name: 'old_shapes',
+    schema: `
+      CREATE TYPE place AS (street text, number int);
+      CREATE TABLE tb_person (id int PRIMARY KEY, home place)`,
+  })
+  await stage.start().then(daemon => daemon.stop())
+  await stage.sql("INSERT INTO tb_person VALUES (1, ('a', 1)), (2, NULL), (3, ('c', 3))")
+  await stage.sql('ALTER TYPE place DROP ATTRIBUTE number')
+  await stage.sql("INSERT INTO tb_person VALUES (4, ROW('d'))")
+  const daemon = await stage.start()
+  assert.deepEqual(await rows(stage), [
+    { id: 2, home: null },
+    { id: 4, home: { street: 'd' } },
+  ])
+  const letters = (await stage.read('fraiseql_dlq')).map(payload)
+  assert.deepEqual(
+    letters.map(({ reason, table, subject, row }) => [reason, table, subject, row]),
+    [
+      ['malformed_value', 'tb_person', `${stage.prefix}.Person.INSERT`, { id: '1', home: '(a,1)' }],
+      ['malformed_value', 'tb_person', `${stage.prefix}.Person.INSERT`, { id: '3', home: '(c,3)' }],
+    ],
+  )
+  assert.equal(await daemon.metric('fraiseql_observer_dead_letters_total'), 2)
+  await daemon.stop()
+  await stage.end()
+})

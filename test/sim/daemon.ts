@@ -32,6 +32,8 @@ export interface Packet {
   readonly readFrom: number
   readonly readTo: number
   readonly sentAt: number
+  /** Which one of the daemon's. */
+  readonly connection: number
   /** Once it is stored. */
   copy: Copy | null
 }
@@ -84,6 +86,10 @@ export class Daemon implements Link {
   sending: Packet[] = []
   replies: Reply[] = []
   tails: TailRead[] = []
+  #connection = 0
+  readonly #sentOnce = new Set<number>()
+  /** By transaction and stream: the batch it was sent in. */
+  readonly #batchOf = new Map<number, string>()
   /** The batch that is being sent began with a fence. */
   #batchFenced = false
   readonly #reading: TailRead[] = []
@@ -135,6 +141,7 @@ export class Daemon implements Link {
 
   connect(): void {
     this.connected = true
+    this.#connection++
     this.publisher.connected(this.#world.now)
   }
 
@@ -183,6 +190,7 @@ export class Daemon implements Link {
     if (this.#isUnderWay(message)) {
       throw new Violation('resent too soon', `${this.name} sends ${message.name}, which is under way`)
     }
+    if (world.setting.batches === 'always') this.#checkWhole(message, batch)
     const { stream, msgId } = message
     const size = header.length + payload.length
     const [readFrom, readTo] = [this.#readFrom[stream]!, this.#readTo[stream]!]
@@ -202,6 +210,7 @@ export class Daemon implements Link {
       readFrom,
       readTo,
       sentAt: world.now,
+      connection: this.#connection,
       copy: null,
     })
     world.trace?.push(`${this.name} sends ${message.name}${fenceInWords(expected, batch)}`)
@@ -224,9 +233,24 @@ export class Daemon implements Link {
   /** Sent before, on this connection, and neither answered nor given up yet. */
   #isUnderWay(message: SimMessage): boolean {
     const oldest = this.#world.now - this.#world.setting.ackTimeoutMs
-    for (const packet of this.sending) if (packet.message === message && packet.sentAt > oldest) return true
-    for (const { packet } of this.replies) if (packet.message === message && packet.sentAt > oldest) return true
-    return false
+    const isIt = (packet: Packet) =>
+      packet.message === message && packet.sentAt > oldest && packet.connection === this.#connection
+    return this.sending.some(isIt) || this.replies.some(({ packet }) => isIt(packet))
+  }
+
+  /** A transaction that fits into a batch goes as one, in each stream, when it is sent for the first time. */
+  #checkWhole(message: SimMessage, batch: Batch | null): void {
+    const { wal, setting } = this.#world
+    const sentBefore = this.#sentOnce.has(message.number)
+    this.#sentOnce.add(message.number)
+    const room = Math.floor(setting.maxMessages * 0.75)
+    if (sentBefore || message.xid === 0 || wal.sizes.get(message.xid)! > room || setting.maxBytes < 1e9) return
+    const transaction = message.xid * setting.streams + message.stream
+    const name = batch?.id ?? `alone: ${message.name}`
+    const first = this.#batchOf.get(transaction)
+    this.#batchOf.set(transaction, name)
+    if (first === undefined || first === name) return
+    throw new Violation('split', `${this.name} sends a transaction in pieces: ${first}, ${name}`)
   }
 
   #offer(message: SimMessage): void {

@@ -13,6 +13,8 @@ export interface ExploreOptions {
   readonly seed: number
   readonly schedules: number
   readonly strict?: boolean
+  /** Goes on after other broken promises than these. */
+  readonly wanted?: readonly Broken[]
   /** What of the settings is the same in all schedules. */
   readonly setting?: Partial<Setting>
   /** Kinds of steps to leave out. */
@@ -35,7 +37,7 @@ export interface Explored {
 }
 
 export function explore(core: Core, options: ExploreOptions): Explored {
-  const { seed, schedules, strict = false, setting = {}, without = [], until = Number.POSITIVE_INFINITY } = options
+  const { seed, schedules, strict = false, setting = {}, without = [], wanted, until = Number.POSITIVE_INFINITY } = options
   const counts: Record<string, number> = {}
   const add = (name: string, count: number) => {
     counts[name] = (counts[name] ?? 0) + count
@@ -51,7 +53,7 @@ export function explore(core: Core, options: ExploreOptions): Explored {
     add('stored again, excused', outcome.counts.again)
     add('late, excused', outcome.counts.late)
     for (const [reason, count] of outcome.resumes) add(`resumes: ${reason}`, count)
-    if (outcome.broken === null) continue
+    if (outcome.broken === null || wanted?.includes(outcome.broken) === false) continue
     const found = { seed: seed + i, broken: outcome.broken, message: outcome.message, schedule }
     return { found, schedules: i + 1, counts }
   }

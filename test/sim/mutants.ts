@@ -15,6 +15,7 @@ export interface Mutant {
   readonly setting?: Partial<Setting>
 }
 
+const sender = (from: string, to: string): Patch => ({ file: 'publish/sender.js', from, to })
 const publisher = (from: string, to: string): Patch => ({ file: 'publish/publisher.js', from, to })
 const lane = (from: string, to: string): Patch => ({ file: 'publish/lane.js', from, to })
 const walk = (from: string, to: string): Patch => ({ file: 'publish/tail-walk.js', from, to })
@@ -22,8 +23,59 @@ const walk = (from: string, to: string): Patch => ({ file: 'publish/tail-walk.js
 export const MUTANTS: readonly Mutant[] = [
   {
     name: 'fence: messages are sent without an expected last sequence',
-    patches: [publisher('lane.shared ? null : lane.lastSequence)', 'null)')],
+    patches: [
+      sender('window.head(entry), this.#floorOf(entry), fence)', 'window.head(entry), this.#floorOf(entry), null)'),
+      sender('i === 0 ? fence : null', 'null'),
+    ],
     breaks: ['order', 'twice'],
+  },
+  {
+    name: 'fence: batches are sent without an expected last sequence',
+    patches: [sender('i === 0 ? fence : null', 'null')],
+    breaks: ['order', 'twice'],
+    setting: { batches: 'always' },
+  },
+  {
+    name: 'batches: a transaction does not wait for its end',
+    patches: [publisher('this.#whole ? this.#wholeEnd() : window.high', 'window.high')],
+    breaks: ['split'],
+    setting: { batches: 'always' },
+  },
+  {
+    name: 'batches: they are cut anywhere',
+    patches: [
+      { file: 'publish/batch.js', from: 'lastBoundary(window, entries, start, end) ?? end', to: 'end' },
+    ],
+    breaks: ['split'],
+    setting: { batches: 'always' },
+  },
+  {
+    name: 'batches: what was refused as a batch is sent as a batch again',
+    patches: [publisher('lane.singlyTo = this.#next', 'lane.singlyTo = 0')],
+    breaks: ['never done'],
+    setting: { batches: 'always' },
+  },
+  {
+    name: 'batches: the answer counts for the last message only',
+    patches: [
+      publisher('window.setState(one, STORED);', 'if (one !== entry) continue; window.setState(one, STORED);'),
+    ],
+    breaks: ['twice', 'resent too soon', 'never done'],
+    setting: { batches: 'always' },
+  },
+  {
+    name: 'batches: a refusal counts for the last message only',
+    patches: [
+      publisher('window.setState(one, QUEUED);', 'if (one !== entry) continue; window.setState(one, QUEUED);'),
+    ],
+    breaks: ['never done', 'order', 'confirmed early'],
+    setting: { batches: 'always' },
+  },
+  {
+    name: 'batches: a batch is thought to be one message long',
+    patches: [sender('++lane.lastSequence, now, first)', 'lane.lastSequence + (commit ? ++lane.lastSequence * 0 + 1 : 1), now, first)')],
+    breaks: ['never done', 'order', 'twice'],
+    setting: { batches: 'always' },
   },
   {
     name: 'resume skip: what the stream holds is sent again',
@@ -57,17 +109,22 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'epoch: refusals of messages of before a resume count',
-    patches: [publisher('if (epoch !== this.#epoch || entry < window.low || window.state(entry) !== SENT)\n            return;\n        window', 'if (entry < window.low || window.state(entry) !== SENT)\n            return;\n        window')],
+    patches: [
+      publisher(
+        'refused(epoch, entry, code, description, now) {',
+        'refused(_, entry, code, description, now) { const epoch = this.#sender.epoch;',
+      ),
+    ],
     breaks: ['resent too soon'],
   },
   {
     name: 'epoch: a tail that was asked for before the last resume counts',
-    patches: [publisher("if (epoch !== this.#epoch || this.state !== 'reading')", "if (this.state !== 'reading')")],
+    patches: [publisher("if (epoch !== this.#sender.epoch || this.state !== 'reading')", "if (this.state !== 'reading')")],
     breaks: ['order', 'twice', 'never done'],
   },
   {
     name: 'refusal: a refused message counts as stored',
-    patches: [publisher('window.setState(entry, QUEUED);\n        this.inFlight--;\n        const', 'window.setState(entry, STORED);\n        this.inFlight--;\n        const')],
+    patches: [publisher('window.setState(one, QUEUED)', 'window.setState(one, STORED)')],
     breaks: ['confirmed early', 'lost', 'never done'],
   },
   {
@@ -102,7 +159,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'floor: messages say the next event and not the oldest that has no ack',
-    patches: [publisher('if (entry === low)', 'if (true)')],
+    patches: [sender('if (entry === low)', 'if (true)')],
     breaks: ['confirmed early'],
   },
   {
@@ -112,7 +169,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'the walk looks at nothing that this run has looked at, in a stream of the same name as well',
-    patches: [walk('if (lastSequence < this.#after)', 'if (false)')],
+    patches: [walk('if (stream !== this.#afterStream)', 'if (false)')],
     breaks: ['twice'],
   },
   {

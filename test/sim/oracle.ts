@@ -8,6 +8,7 @@
  * Order. A message that comes later than one that follows it in the WAL is excused when that one was sent unfenced
  * (a stream shared with other writers), or when somebody else wrote into the stream while it was in flight: the fence
  * is a number, and a stranger's message makes the next fence fit.
+ * Whole. Where transactions go as batches, one that fits is sent as one batch.
  * Loss. Stored once is stored: what people or limits remove afterwards is theirs.
  */
 import type { Lsn } from '../../src/lsn.ts'
@@ -22,6 +23,7 @@ export type Broken =
   | 'shared without need'
   | 'sent while down'
   | 'resent too soon'
+  | 'split'
   | 'mixed up'
   | 'overfull'
   | 'exception'

@@ -20,6 +20,8 @@ export interface SimMessage {
   readonly msgId: string
   readonly subject: string
   readonly target: Target
+  /** Of its transaction; 0 outside. */
+  readonly xid: number
   readonly payload: Uint8Array
   /** Headers by slot: complete but for the fence. */
   readonly heads: readonly Uint8Array[]
@@ -42,6 +44,8 @@ export interface Item {
 export class Wal {
   items: Item[] = []
   readonly messages: SimMessage[] = []
+  /** How many messages each transaction makes, in all streams. */
+  readonly sizes = new Map<number, number>()
   end: Lsn = toLsn(0x100n)
   timeline = 1
   /** Where each timeline left the history. */
@@ -66,6 +70,7 @@ export class Wal {
       const place = transactional ? { commitLsn, ordinal } : { commitLsn: endLsn, ordinal: OUTSIDE }
       changes.push(this.#change(bits, streams, transactional ? xid : 0, place))
     }
+    if (transactional) this.sizes.set(xid, changes.reduce((sum, change) => sum + change.length, 0))
     const item = { commitLsn, endLsn, transactional, changes }
     this.items.push(item)
     this.end = endLsn
@@ -130,6 +135,7 @@ export class Wal {
       msgId,
       subject: String(number),
       target: TARGETS[stream]![part]!,
+      xid,
       payload: PAYLOADS[number % PAYLOADS.length]!,
       heads: [head, head],
       positions,

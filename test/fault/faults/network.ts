@@ -2,11 +2,6 @@
 import type { Proxy } from '../proxy.ts'
 import { type Fault, type Part, pause, type Stage } from './fault.ts'
 
-export const NETWORK_FAULTS: readonly Fault[] = [
-  ...faultsOf('PostgreSQL', 'postgres network', ({ world }) => [world.pgProxy]),
-  ...faultsOf('NATS', 'nats network', ({ world }) => world.natsProxies),
-]
-
 interface Bad {
   readonly name: string
   readonly weight: number
@@ -57,6 +52,11 @@ const ALL: readonly Bad[] = [
   },
   // Longest of all to notice: nobody says that the connection is gone.
   { name: 'lost without a word', weight: 1, run: async proxies => proxies.forEach(proxy => proxy.lose()) },
+]
+
+export const NETWORK_FAULTS: readonly Fault[] = [
+  ...faultsOf('PostgreSQL', 'postgres network', ({ world }) => [world.pgProxy]),
+  ...faultsOf('NATS', 'nats network', ({ world }) => world.natsProxies),
 ]
 
 function faultsOf(server: string, part: Part, proxiesOf: (stage: Stage) => readonly Proxy[]): Fault[] {
