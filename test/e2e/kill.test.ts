@@ -128,17 +128,18 @@ async function compareRows(
     const pairs = expected.flatMap((change, i) => {
       const row = change.after ?? change.before
       if (change.table !== table || row === null) return []
-      return [{ text: dataOf(messages[i]!), row: sent(row, change), unsent: unsent(row) }]
+      const values = sent(row, change)
+      const known = Object.keys(values).filter(name => values[name] !== undefined)
+      return [{ text: dataOf(messages[i]!), row: recordText(values), known: JSON.stringify(known) }]
     })
     const different = await stage.sql(
       `SELECT n, mine, theirs FROM (
          SELECT n, mine::jsonb AS mine,
-           (SELECT coalesce(jsonb_object_agg(key, value), '{}') FROM
-              jsonb_each(to_jsonb(json_populate_record(NULL::${table}, theirs::json)))
-            WHERE theirs::jsonb ? key) AS theirs
-         FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS pair (mine, theirs, n)
+           (SELECT jsonb_object_agg(key, value) FROM jsonb_each(to_jsonb(theirs::${table}))
+            WHERE known::jsonb ? key) AS theirs
+         FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS pair (mine, theirs, known, n)
        ) compared WHERE mine <> theirs LIMIT 3`,
-      [pairs.map(({ text }) => text), pairs.map(({ row }) => JSON.stringify(row))],
+      [pairs.map(({ text }) => text), pairs.map(({ row }) => row), pairs.map(({ known }) => known)],
     )
     assert.deepEqual(different, [])
     compared += pairs.length
@@ -158,11 +159,22 @@ function dataOf({ text }: StreamMessage): string {
   return text.slice(start, end)
 }
 
-/** A DELETE of a table with the default identity carries its key alone. */
+/** What was sent of the row. A DELETE of a table with the default identity carries its key alone. */
 function sent(row: Values, { table, operation, before }: WitnessedChange): Values {
   const keyOnly = operation === 'DELETE' && table === 'tb_order_item'
-  const known = Object.entries(row).map(([name, value]) => [name, value ?? (value === undefined ? before?.[name] : value)])
-  return Object.fromEntries(known.filter(([name, value]) => value !== undefined && (!keyOnly || name === 'id')))
+  const values = Object.entries(row).map(([name, value]) => {
+    if (keyOnly && name !== 'id') return [name, undefined]
+    return [name, value === undefined ? before?.[name] : value]
+  })
+  return Object.fromEntries(values)
+}
+
+/** As PostgreSQL reads a value of the table's row type: each column by its own input function. */
+function recordText(row: Values): string {
+  const fields = Object.values(row).map(value =>
+    typeof value === 'string' ? `"${value.replaceAll('\\', '\\\\').replaceAll('"', '""')}"` : '',
+  )
+  return `(${fields.join(',')})`
 }
 
 function unsent(row: Values): string[] {
