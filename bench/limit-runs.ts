@@ -96,7 +96,9 @@ export async function runRawPublisher(
       seconds,
       cpuSeconds: own,
       peakMib,
-    } = await until(program, timeoutMs(messages), POLL_MS, () => findResult<RawPublisherResult>(program.log()))
+    } = await until(program, timeoutMs(messages), POLL_MS, () =>
+      findResult<RawPublisherResult>(program.log()),
+    )
     const state = await streamState(nc, STREAM)
     const cpu = { own, walsender: 0, nats: cpuSeconds(nats.pid)! - natsBefore }
     return { seconds, bytes: state?.bytes ?? Number.NaN, cpu, peakMib }

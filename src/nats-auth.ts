@@ -46,7 +46,7 @@ export function natsAuthenticator(auth: NatsAuth, url: UrlCredentials | null): A
 export function describeAuth(auth: NatsAuth, url: UrlCredentials | null): string {
   switch (auth.type) {
     case 'none':
-      if (url === null) return 'no credentials'
+      if (url === null) return 'a client without credentials'
       return url.user === null ? 'the token of the URL' : `user "${url.user}" of the URL`
     case 'token':
       return 'the token of [nats.auth]'

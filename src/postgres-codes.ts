@@ -56,11 +56,7 @@ const TABLE: Readonly<Record<string, Entry>> = {
     'the database does not exist',
     'Correct the name in DATABASE_URL, or create it: CREATE DATABASE.',
   ],
-  '42501': [
-    'configuration',
-    'the role lacks a permission',
-    'Grant it what the message names; "fraiseql-observer init" prints the SQL.',
-  ],
+  '42501': ['configuration', 'the role lacks a permission', 'Grant it what the message names.'],
   // The way there.
   ECONNREFUSED: ['retry', 'nothing accepts connections there', START_SERVER],
   ENOTFOUND: ['retry', 'the host name is unknown', 'Correct the host in DATABASE_URL, or look into the DNS.'],

@@ -33,6 +33,12 @@ export const PINNED_SETTINGS: Readonly<Record<string, string>> = {
 }
 
 const KEEPALIVE_DELAY_MS = 10_000
+/** Of a query on an ordinary session: a connection that fell silent must not hold up the run for ever. */
+const QUERY_TIMEOUT_MS = 30_000
+/** A query that may wait for other sessions as long as they like: `client.query({ text, ...NO_TIME_LIMIT })`. */
+export const NO_TIME_LIMIT = { query_timeout: 2 ** 31 - 1 }
+/** How long the server gets to answer the goodbye. */
+const END_TIMEOUT_MS = 1_000
 /** SQLSTATE of "no pg_hba.conf entry for this host, user, database, with or without encryption". */
 const NOT_AUTHORIZED = '28000'
 
@@ -60,6 +66,17 @@ export async function connectReplication(
     client.end().catch(() => {})
     throw classifyPostgresError(error, { ...contextOf(parseDatabaseUrl(database.url)), replication: true })
   }
+}
+
+/** Says goodbye, and drops the connection when nobody answers: it may be dead without knowing. */
+export async function endSession(client: Client): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const unanswered = new Promise<void>(resolve => {
+    timer = setTimeout(resolve, END_TIMEOUT_MS)
+  })
+  await Promise.race([client.end().catch(() => {}), unanswered])
+  clearTimeout(timer)
+  client.connection.stream.destroy()
 }
 
 async function connectAny(
@@ -237,7 +254,7 @@ function clientConfig(socket: Socket, { target, applicationName, replication }: 
     ...(password === null ? {} : { password }),
     ...(database === null ? {} : { database }),
     ...(options === null ? {} : { options }),
-    ...(replication ? { replication: 'database' } : {}),
+    ...(replication ? { replication: 'database' } : { query_timeout: QUERY_TIMEOUT_MS }),
   }
   return config
 }

@@ -10,7 +10,7 @@ import { MessageId, systemBase36 } from '../event/message-id.ts'
 import { Releases } from '../lifecycle/releases.ts'
 import { formatLsn } from '../lsn.ts'
 import { Pipeline } from '../pipeline.ts'
-import { connectReplication, connectSql } from '../postgres.ts'
+import { connectReplication, connectSql, endSession } from '../postgres.ts'
 import { JetStreamLink } from '../publish/jetstream-link.ts'
 import type { Router } from '../route/router.ts'
 import { identifySystem } from '../source/replication/server.ts'
@@ -28,6 +28,9 @@ import { createPublisher } from './publishing.ts'
 import { ruleStatus } from './rule-status.ts'
 import { prepareStreams, type Streams } from './streams.ts'
 import { watchSlot } from './watch-slot.ts'
+
+/** Silence of PostgreSQL that says nothing yet. */
+const LEAST_SILENCE_MS = 60_000
 
 /** Resolves after an orderly stop; rejects with what ended the run. `progressed`: changes flow again. */
 export async function runBridge(
@@ -64,7 +67,7 @@ async function run(
   const fail = (error: unknown): void => failure.abort(error)
 
   const sql = await connectSql(config.database, connectOptions)
-  releases.push(() => sql.end())
+  releases.push(() => endSession(sql))
   const { publication, database } = await prepareDatabase(context, sql)
   const router = prepareRouter(context, publication)
   const nats = await connectToNats(context, signal, fail)
@@ -75,7 +78,7 @@ async function run(
   const system = await readSystem(config.database, connectOptions)
   const slot = await ownSlot(context, { sql, nats, streams, system }, signal)
   const client = await connectReplication(config.database, connectOptions)
-  releases.push(() => client.end())
+  releases.push(() => endSession(client))
 
   const servers = { sql, client, nats, database }
   const { link, publisher, pipeline, open } = await assemble(context, {
@@ -87,7 +90,8 @@ async function run(
     progressed,
   })
   releases.push(link.attach(publisher))
-  releases.push(watchSlot(context, sql, fail))
+  const { processID: holder } = client as unknown as { processID: number | null }
+  releases.push(watchSlot(context, { sql, holder }, fail))
   board.publisher = publisher
   publisher.connected(performance.now())
   // What the streams hold is known before the slot is read; else a run that was frozen in between could send again
@@ -134,7 +138,7 @@ async function assemble(context: Context, prepared: Prepared) {
     slotName,
     publicationName,
     startLsn: slot.confirmedFlush,
-    statusIntervalMs: await statusInterval(client, config.replication.status_interval_ms),
+    ...(await liveness(client, config.replication.status_interval_ms)),
     onStreaming: () => {
       board.streaming()
       log.info({ slot: slotName, from: formatLsn(slot.confirmedFlush) }, 'streaming')
@@ -190,13 +194,21 @@ function tellUnrouted({ log }: Context, router: Router, relation: Relation): voi
   )
 }
 
-/** Two updates at least within `wal_sender_timeout`, whatever is configured. */
-async function statusInterval(client: Client, configuredMs: number): Promise<number> {
+/**
+ * Two status updates at least within `wal_sender_timeout`, whatever is configured. PostgreSQL gets as long to answer
+ * as it gives us, and not less than it may take to decode a long transaction of which we want nothing.
+ */
+async function liveness(
+  client: Client,
+  configuredMs: number,
+): Promise<{ statusIntervalMs: number; silenceLimitMs: number }> {
   const { rows } = await client.query<{ setting: string }>(
     "SELECT setting FROM pg_settings WHERE name = 'wal_sender_timeout'",
   )
   const timeoutMs = Number(rows[0]?.setting ?? 0)
-  return timeoutMs === 0 ? configuredMs : Math.max(100, Math.min(configuredMs, timeoutMs / 3))
+  const statusIntervalMs =
+    timeoutMs === 0 ? configuredMs : Math.max(100, Math.min(configuredMs, timeoutMs / 3))
+  return { statusIntervalMs, silenceLimitMs: Math.max(timeoutMs, LEAST_SILENCE_MS) }
 }
 
 /** Rejects with the signal's reason when it aborts; never resolves. */

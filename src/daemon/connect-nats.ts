@@ -1,7 +1,8 @@
 /** NATS for one run: connected, its changes of state on the board and in the log, its publisher told of them. */
 import type { NatsConnection } from '@nats-io/transport-node'
-import { RetryableError } from '../errors.ts'
+import { FatalError, RetryableError } from '../errors.ts'
 import { connectNats, type NatsStatus } from '../nats.ts'
+import { requestFailure } from '../nats-api.ts'
 import { APPLICATION_NAME, type Context } from './context.ts'
 
 /** `fail`: the connection is closed for good. */
@@ -26,10 +27,16 @@ export async function connectToNats(
       case 'lame-duck':
         log.info({ server: status.server }, 'the NATS server is about to shut down')
         return
-      case 'error':
-        board.failed(status.error)
-        log.error({ err: status.error }, 'NATS refuses')
+      case 'error': {
+        // A user that may not publish will not be allowed to by trying again.
+        const failure = requestFailure(status.error, 'NATS', 0)
+        if (failure instanceof FatalError) fail(failure)
+        else {
+          board.failed(failure)
+          log.error({ err: failure }, 'NATS refuses')
+        }
         return
+      }
       case 'closed':
         fail(
           new RetryableError('the connection to NATS was closed', {

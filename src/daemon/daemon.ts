@@ -32,7 +32,15 @@ export async function runDaemon({ config, log, version }: DaemonOptions, signal:
     postgres: redactUrl(config.database.url),
     nats: config.nats.servers.map(redactUrl).join(','),
   })
-  const context: Context = { config, log, metrics, board, version, lateFilters: new Set(), typesReread: new Map() }
+  const context: Context = {
+    config,
+    log,
+    metrics,
+    board,
+    version,
+    lateFilters: new Set(),
+    typesReread: new Map(),
+  }
   log.info({ version, slot: config.replication.slot_name, prefix: config.stream.subject_prefix }, 'starting')
   const turning = setInterval(() => board.turned(), TURN_MS)
   try {

@@ -6,9 +6,13 @@ import { systemBase36 } from '../event/message-id.ts'
 import { formatLsn } from '../lsn.ts'
 import { type ConnectOptions, connectReplication } from '../postgres.ts'
 import { createRouter, type Router } from '../route/router.ts'
-import { type EnsuredPublication, ensurePublication } from '../source/replication/publication.ts'
+import {
+  type EnsuredPublication,
+  ensurePublication,
+  publicationExists,
+} from '../source/replication/publication.ts'
 import { checkServer, identifySystem, inspectServer, serverError } from '../source/replication/server.ts'
-import { readSlot, type SlotFacts } from '../source/replication/slot.ts'
+import { dropSlot, readSlot, type SlotFacts } from '../source/replication/slot.ts'
 import type { Context } from './context.ts'
 import { gapSubject } from './lost-slot.ts'
 
@@ -29,8 +33,12 @@ export async function prepareDatabase(
   const wanted = config.rules.some(rule => rule.table !== null || rule.channel !== null)
     ? rules.map(rule => ({ ...rule, table: rule.table! }))
     : 'all'
+  if (slot !== null && slot.holder === null && !(await publicationExists(sql, publication_name))) {
+    // Made anew, it would hide the gap: what was committed without it is skipped in silence (PostgreSQL 18).
+    if (config.replication.on_slot_lost === 'stop') throw publicationMissing(publication_name, slot)
+    await dropSlot(sql, slot_name)
+  }
   const publication = await ensurePublication(sql, { name: publication_name, slot: slot_name, wanted })
-  if (publication.action === 'create' && slot !== null) throw publicationWasMissing(publication_name, slot)
   if (publication.tables.length === 0) log.warn(NO_TABLES)
   if (publication.action !== 'use') {
     log.info(
@@ -58,18 +66,16 @@ const NO_TABLES =
   'there is no table to publish: create tables that this role owns and that have a primary key, or name them in ' +
   '[[observers]] rules, and start the daemon again'
 
-/** What was committed while there was no publication can't be decoded (PostgreSQL 18 would skip it in silence). */
-function publicationWasMissing(name: string, { name: slot, confirmedFlush }: SlotFacts): FatalError {
+function publicationMissing(name: string, { name: slot, confirmedFlush }: SlotFacts): FatalError {
   const since = confirmedFlush === null ? '' : ` after ${formatLsn(confirmedFlush)}`
   return new FatalError(
-    `publication "${name}" was gone while the slot "${slot}" existed: what was committed${since} can't be decoded`,
+    `publication "${name}" is gone, and the slot "${slot}" is there: what was committed${since} can't be decoded any more`,
     {
-      code: 'PUBLICATION_WAS_MISSING',
+      code: 'PUBLICATION_MISSING',
       exitCode: EXIT.slotLost,
       remedy:
-        `The publication is there again. Accept the gap: SELECT pg_drop_replication_slot('${slot}'); then start the ` +
-        'daemon once with [replication] on_slot_lost = "recreate", and bring the missing rows in from the tables if ' +
-        'consumers need them.',
+        'Accept the gap and start anew: set [replication] on_slot_lost = "recreate" for one start, and bring the ' +
+        'missing rows in from the tables if consumers need them.',
     },
   )
 }

@@ -26,7 +26,7 @@ export function createPublisher(
 ): Publisher {
   const { publish } = context.config
   const { counters, latencies } = context.metrics
-  const tell = stateLog(context, () => publisher.detail)
+  const standStill = new StandStill(context)
   const publisher: Publisher = new Publisher(
     {
       ...parts,
@@ -39,7 +39,7 @@ export function createPublisher(
       onResume: reason => context.board.resumed(reason),
       onState: (state, reason) => {
         if (state === 'open') parts.onOpen()
-        tell(state, reason)
+        standStill.state(state, reason, () => publisher.detail)
       },
       onFailure: fail,
       onResumed: (lane, walk, becameShared) => {
@@ -51,6 +51,7 @@ export function createPublisher(
           publisher.fail(oldPrimary(lane.stream, walk.newestTimeline, timeline))
       },
       onStored: (entry, duplicate, now) => {
+        standStill.stored()
         const { window } = publisher
         const delivery = window.target(entry) as Delivery
         latencies.publishAck.observe((now - window.sentAt(entry)) / 1000)
@@ -68,35 +69,39 @@ export function createPublisher(
   return publisher
 }
 
-/** One line when publishing stands still for a while, and one when it goes on. */
-function stateLog(
-  { log, board }: Context,
-  detail: () => string,
-): (state: State, reason: Reason | null) => void {
-  let timer: NodeJS.Timeout | null = null
-  let since = 0
-  let told = false
-  return (state, reason) => {
+/** One line when publishing stands still for a while, and one when a message is stored again. */
+class StandStill {
+  readonly #context: Context
+  #timer: NodeJS.Timeout | null = null
+  #since = 0
+  #told = false
+
+  constructor(context: Context) {
+    this.#context = context
+  }
+
+  state(state: State, reason: Reason | null, detail: () => string): void {
     if (state === 'open' || state === 'failed' || state === 'down') {
-      if (timer !== null) clearTimeout(timer)
-      timer = null
-      if (state === 'open' && told) {
-        log.info({ after_ms: Math.round(performance.now() - since) }, 'publishing goes on')
-        told = false
-      }
-      return
+      if (this.#timer !== null) clearTimeout(this.#timer)
+      this.#timer = null
+    } else if (this.#timer === null && !this.#told && reason !== 'start') {
+      this.#since = performance.now()
+      this.#timer = setTimeout(() => this.#tell(reason ?? 'refused', detail()), QUIET_RESUME_MS)
+      this.#timer.unref()
     }
-    if (timer !== null || told || reason === 'start') return
-    since = performance.now()
-    timer = setTimeout(() => {
-      told = true
-      board.failed(new Error(`publishing stands still: ${reason}${detail() === '' ? '' : ` (${detail()})`}`))
-      log.warn(
-        { reason, detail: detail() },
-        `publishing stands still; ${REMEDIES[reason ?? 'refused'] ?? ''}`,
-      )
-    }, QUIET_RESUME_MS)
-    timer.unref()
+  }
+
+  stored(): void {
+    if (!this.#told) return
+    this.#told = false
+    this.#context.log.info({ after_ms: Math.round(performance.now() - this.#since) }, 'publishing goes on')
+  }
+
+  #tell(reason: Reason, detail: string): void {
+    const { log, board } = this.#context
+    this.#told = true
+    board.failed(new Error(`publishing stands still: ${reason}${detail === '' ? '' : ` (${detail})`}`))
+    log.warn({ reason, detail }, `publishing stands still; ${REMEDIES[reason] ?? 'the daemon keeps trying'}`)
   }
 }
 

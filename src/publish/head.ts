@@ -14,8 +14,8 @@ export interface Identity {
   readonly slot: string
 }
 
-/** Room for Msg-Id, position and fence, whatever their numbers are. */
-const VARIABLE_BYTES = 256
+/** Room for Msg-Id, position, and the lines of header.ts, whatever their numbers are. */
+const VARIABLE_BYTES = 384
 
 const START = new Constant('NATS/1.0\r\nNats-Msg-Id: ')
 const DOT = 0x2e
@@ -23,7 +23,7 @@ const LETTER_M = 0x6d
 const END = new Constant('\r\n')
 
 export class HeadWriter {
-  /** No head is longer, the fence included. */
+  /** No head is longer, its last lines included. */
   readonly maxBytes: number
   readonly #middle: Constant
 

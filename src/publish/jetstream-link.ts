@@ -1,15 +1,26 @@
 /**
- * The wet side of publishing: hands messages to the NATS client on its cheap path (own inbox, `nc.publish`), brings
+ * The wet side of publishing: hands messages to the NATS client as ready protocol bytes, a burst at a time, brings
  * publish acks back to the publisher, and reads the tails of streams. Decides nothing.
  */
-import type { Msg, MsgHdrs, NatsConnection } from '@nats-io/transport-node'
-import { createInbox } from '@nats-io/transport-node'
+import type { Msg, NatsConnection } from '@nats-io/transport-node'
+import { createInbox, errors } from '@nats-io/transport-node'
+import { messageOf, RetryableError } from '../errors.ts'
+import type { ByteWriter } from '../event/bytes.ts'
 import type { Lane } from './lane.ts'
 import type { Link } from './link.ts'
 import { parsePubAck } from './pub-ack.ts'
 import type { Publisher } from './publisher.ts'
 import { readBack, readTail } from './tail.ts'
 import type { TailWalk } from './tail-walk.ts'
+import { Wire } from './wire.ts'
+
+/**
+ * The part of the client that writes, which takes commands as bytes, too. It is there for the client's own sister
+ * packages and not in its documented interface; test/integration/wire.test.ts holds an update of the client against it.
+ */
+interface WithProtocol {
+  readonly protocol: { sendCommand(bytes: Uint8Array): void }
+}
 
 const TICK_MS = 50
 
@@ -19,12 +30,21 @@ export class JetStreamLink implements Link {
   #publisher: Publisher | null = null
   #epoch = -1
   #replyPrefix = ''
-  /** One header object and one options object serve all messages; the client reads them within the call. */
-  readonly #headers = { bytes: new Uint8Array(0) as Uint8Array, encode: () => this.#headers.bytes }
-  readonly #publishOptions = { reply: '', headers: this.#headers as unknown as MsgHdrs }
+  readonly #wire: Wire
+  /** A flush follows at the end of this burst. */
+  #flushing = false
+  #maxPayload = 0
+  readonly #flush = (): void => {
+    this.#flushing = false
+    // What is given to a closed client is dropped without a word.
+    if (this.#nc.isClosed()) this.#publisher?.fail(refusedByClient(new errors.ClosedConnectionError()))
+    else this.#wire.flush()
+  }
 
   constructor(nc: NatsConnection) {
     this.#nc = nc
+    const { protocol } = nc as unknown as WithProtocol
+    this.#wire = new Wire(bytes => protocol.sendCommand(bytes))
   }
 
   /** Serves the publisher until the returned function is called. */
@@ -45,23 +65,24 @@ export class JetStreamLink implements Link {
 
   publish(
     subject: string,
-    header: Uint8Array,
+    head: Uint8Array,
+    lines: ByteWriter,
     payload: Uint8Array,
     epoch: number,
-    entry: number | null,
+    entry: number,
+    answered: boolean,
   ): void {
-    if (epoch !== this.#epoch) {
-      this.#epoch = epoch
-      this.#replyPrefix = `${this.#inbox}.${epoch}.`
+    if (epoch !== this.#epoch) this.#begin(epoch)
+    const bytes = head.length + lines.length + payload.length
+    // The server would close the connection; what it takes may be less since a reconnect.
+    if (bytes > this.#maxPayload) {
+      this.#publisher?.fail(tooLarge(bytes, this.#maxPayload))
+      return
     }
-    this.#headers.bytes = header
-    this.#publishOptions.reply = entry === null ? '' : this.#replyPrefix + entry
-    try {
-      this.#nc.publish(subject, payload, this.#publishOptions)
-    } catch (error) {
-      // The client refuses by throwing: closed, draining, or a payload over the server's (new) max_payload.
-      this.#publisher?.fail(error)
-    }
+    this.#wire.message(subject, answered ? entry : null, head, lines, payload)
+    if (this.#flushing) return
+    this.#flushing = true
+    queueMicrotask(this.#flush)
   }
 
   readTail(lane: Lane, walk: TailWalk, done: (error: unknown, lastSequence: number) => void): void {
@@ -69,6 +90,13 @@ export class JetStreamLink implements Link {
       lastSequence => done(null, lastSequence),
       error => done(error, 0),
     )
+  }
+
+  #begin(epoch: number): void {
+    this.#epoch = epoch
+    this.#replyPrefix = `${this.#inbox}.${epoch}.`
+    this.#wire.reply = `${this.#inbox}.${epoch}`
+    this.#maxPayload = this.#nc.info?.max_payload ?? Number.POSITIVE_INFINITY
   }
 
   async #walkTail(stream: string, walk: TailWalk): Promise<number> {
@@ -98,4 +126,20 @@ export class JetStreamLink implements Link {
     if (ack.kind === 'stored') publisher.acked(this.#epoch, entry, ack.seq, ack.duplicate, now)
     else publisher.refused(this.#epoch, entry, ack.code, ack.description, now)
   }
+}
+
+function refusedByClient(cause: unknown): RetryableError {
+  return new RetryableError(`the NATS client does not take a message: ${messageOf(cause)}`, {
+    code: 'NATS_CLIENT',
+    remedy: 'The daemon starts a fresh run, which reads the limits of the servers anew.',
+    cause,
+  })
+}
+
+function tooLarge(bytes: number, maxPayload: number): RetryableError {
+  return new RetryableError(`a message of ${bytes} bytes is more than NATS takes now (${maxPayload})`, {
+    code: 'MAX_PAYLOAD_CHANGED',
+    remedy:
+      'max_payload of the server was lowered; the daemon connects again and treats the message as too large.',
+  })
 }

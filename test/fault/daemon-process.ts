@@ -69,6 +69,11 @@ export class DaemonProcess {
     return this.ended !== null && !this.asked
   }
 
+  /** Has streamed, at some time. */
+  get streams(): boolean {
+    return this.says('"msg":"streaming"')
+  }
+
   says(text: string): boolean {
     return this.log.some(line => line.text.includes(text))
   }

@@ -107,7 +107,7 @@ export class Proxy {
         if (this.bytesPerSecond > 0) await sleep((chunk.length * 1000) / this.bytesPerSecond)
         while ((this.stalled.has(way) || link.lost) && !from.destroyed) await sleep(CHECK_MS)
         if (to.writableEnded) continue
-        if (!to.write(chunk) && !to.destroyed) await Promise.race([once(to, 'drain'), once(to, 'close')])
+        if (!to.write(chunk) && !to.destroyed) await drained(to)
       }
       while ((this.stalled.has(way) || link.lost) && !to.destroyed) await sleep(CHECK_MS)
       if (!to.writableEnded) to.end()
@@ -123,4 +123,17 @@ export class Proxy {
       if (!socket.destroyed) socket.resetAndDestroy()
     }
   }
+}
+
+/** Room to write, or nobody to write to. */
+function drained(socket: Socket): Promise<void> {
+  return new Promise(resolve => {
+    const done = () => {
+      socket.off('drain', done)
+      socket.off('close', done)
+      resolve()
+    }
+    socket.on('drain', done)
+    socket.on('close', done)
+  })
 }

@@ -49,7 +49,7 @@ test('user and password, from the configuration and from the URL', async () => {
         ['s3cr3t'],
         /user "anna" of the URL/,
       )
-      await isRefused({ servers: [url] }, [], /refuses no credentials/)
+      await isRefused({ servers: [url] }, [], /refuses a client without credentials/)
     },
   )
 })

@@ -48,5 +48,8 @@ function apply(folder: string, { file, from, to }: Patch): void {
   if (at === -1 || text.indexOf(from, at + 1) !== -1) {
     throw new Error(`${dirname(file)}: not exactly one place in ${file} to replace: ${from}`)
   }
-  writeFileSync(path, text.replace(from, () => to))
+  writeFileSync(
+    path,
+    text.replace(from, () => to),
+  )
 }

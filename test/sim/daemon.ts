@@ -2,12 +2,13 @@
  * One run of the daemon: the protocol core with a source and a link that are moved by hand. A crash is the loss of
  * this object; a frozen one keeps its window and its connection and loses its slot to another.
  */
+import type { ByteWriter } from '../../src/event/bytes.ts'
 import { FLOOR_HEADER, type Place, parsePlace } from '../../src/event/position.ts'
+import { type Lsn, NO_LSN } from '../../src/lsn.ts'
+import type { Lane } from '../../src/publish/lane.ts'
 import type { Link } from '../../src/publish/link.ts'
 import type { Publisher, State } from '../../src/publish/publisher.ts'
-import type { Lane } from '../../src/publish/lane.ts'
 import type { TailWalk } from '../../src/publish/tail-walk.ts'
-import { type Lsn, NO_LSN } from '../../src/lsn.ts'
 import type { Answer, Batch } from './model-stream.ts'
 import { type Copy, Violation } from './oracle.ts'
 import type { SimMessage } from './wal.ts'
@@ -164,7 +165,8 @@ export class Daemon implements Link {
       this.item++
       if (item.transactional) this.#mark(item.endLsn)
     }
-    if (this.publisher.window.size > setting.maxMessages + 3) throw new Violation('overfull', 'the window overflows')
+    if (this.publisher.window.size > setting.maxMessages + 3)
+      throw new Violation('overfull', 'the window overflows')
     if (this.alive) this.publisher.flush(this.#world.now)
     return moved
   }
@@ -175,24 +177,35 @@ export class Daemon implements Link {
     if (this.opened && this.holds && this.item === wal.items.length && !this.paused) this.#mark(wal.end)
   }
 
-  publish(subject: string, header: Uint8Array, payload: Uint8Array, epoch: number, entry: number | null): void {
+  publish(
+    subject: string,
+    sent: Uint8Array,
+    lines: ByteWriter,
+    payload: Uint8Array,
+    epoch: number,
+    number: number,
+    answered: boolean,
+  ): void {
+    const entry = answered ? number : null
     const world = this.#world
     const message = world.wal.messages[Number(subject)]!
     const head = message.heads[this.slot]!
-    if (!this.connected) throw new Violation('sent while down', `${this.name} sends ${message.name} while down`)
-    const text = Buffer.from(header.buffer, header.byteOffset, header.length).toString('latin1', head.length)
+    if (!this.connected)
+      throw new Violation('sent while down', `${this.name} sends ${message.name} while down`)
+    const text = lines.buffer.toString('latin1', 0, lines.length)
     const expected = numberIn(text, FENCE)
     const batch = batchIn(text)
     this.#batchFenced = batch !== null && (batch.sequence === 1 ? expected !== null : this.#batchFenced)
     const floor = text.startsWith(FLOOR) ? parsePlace(text.slice(FLOOR.length, text.indexOf('\r\n'))) : null
-    const mixedUp = payload !== message.payload || !text.endsWith('\r\n') || Number.isNaN(expected)
+    const mixedUp =
+      sent !== head || payload !== message.payload || !text.endsWith('\r\n') || Number.isNaN(expected)
     if (mixedUp) throw new Violation('mixed up', `${message.name} was sent wrong: ${text}`)
     if (this.#isUnderWay(message)) {
       throw new Violation('resent too soon', `${this.name} sends ${message.name}, which is under way`)
     }
     if (world.setting.batches === 'always') this.#checkWhole(message, batch)
     const { stream, msgId } = message
-    const size = header.length + payload.length
+    const size = head.length + lines.length + payload.length
     const [readFrom, readTo] = [this.#readFrom[stream]!, this.#readTo[stream]!]
     const life = world.lives[stream]!
     this.sending.push({
@@ -244,7 +257,8 @@ export class Daemon implements Link {
     const sentBefore = this.#sentOnce.has(message.number)
     this.#sentOnce.add(message.number)
     const room = Math.floor(setting.maxMessages * 0.75)
-    if (sentBefore || message.xid === 0 || wal.sizes.get(message.xid)! > room || setting.maxBytes < 1e9) return
+    if (sentBefore || message.xid === 0 || wal.sizes.get(message.xid)! > room || setting.maxBytes < 1e9)
+      return
     const transaction = message.xid * setting.streams + message.stream
     const name = batch?.id ?? `alone: ${message.name}`
     const first = this.#batchOf.get(transaction)
@@ -258,7 +272,9 @@ export class Daemon implements Link {
     const { target, subject, heads, payload } = message
     const { now } = this.#world
     this.publisher.offer(target, subject, heads[this.slot]!, payload, commitLsn, ordinal, Number.NaN, now)
-    this.#world.trace?.push(`${this.name} is offered ${message.name} for ${this.#world.streamNames[message.stream]}`)
+    this.#world.trace?.push(
+      `${this.name} is offered ${message.name} for ${this.#world.streamNames[message.stream]}`,
+    )
   }
 
   #mark(lsn: Lsn): void {
@@ -268,7 +284,8 @@ export class Daemon implements Link {
 
   #confirm(lsn: Lsn): void {
     const world = this.#world
-    if (lsn < this.confirmed) throw new Violation('mixed up', `${this.name} confirms ${lsn} after ${this.confirmed}`)
+    if (lsn < this.confirmed)
+      throw new Violation('mixed up', `${this.name} confirms ${lsn} after ${this.confirmed}`)
     this.confirmed = lsn
     world.trace?.push(`${this.name} confirms ${lsn}`)
     if (this.timeline !== world.wal.timeline) return

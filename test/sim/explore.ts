@@ -37,7 +37,15 @@ export interface Explored {
 }
 
 export function explore(core: Core, options: ExploreOptions): Explored {
-  const { seed, schedules, strict = false, setting = {}, without = [], wanted, until = Number.POSITIVE_INFINITY } = options
+  const {
+    seed,
+    schedules,
+    strict = false,
+    setting = {},
+    without = [],
+    wanted,
+    until = Number.POSITIVE_INFINITY,
+  } = options
   const counts: Record<string, number> = {}
   const add = (name: string, count: number) => {
     counts[name] = (counts[name] ?? 0) + count

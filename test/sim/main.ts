@@ -23,7 +23,9 @@ const without = values.without.split(',').filter(kind => kind !== '')
 const options = { seed, schedules: Number(values.schedules), without, strict }
 const { found, schedules, counts } = explore(CORE, options)
 const seconds = (performance.now() - startedAt) / 1000
-console.log(`${schedules} schedules from seed ${seed} in ${seconds.toFixed(1)} s (${Math.round(schedules / seconds)}/s)`)
+console.log(
+  `${schedules} schedules from seed ${seed} in ${seconds.toFixed(1)} s (${Math.round(schedules / seconds)}/s)`,
+)
 for (const [name, count] of Object.entries(counts)) console.log(`  ${name}: ${count}`)
 if (found === null) console.log('every promise was kept')
 else {

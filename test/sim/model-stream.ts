@@ -2,9 +2,14 @@
  * A JetStream stream as its publishers see it: sequences, the fence, deduplication by Msg-Id, limits, removal. It holds
  * no client and no clock. test/integration/sim-model.test.ts asks real servers the same questions.
  *
- * One replica checks the fence before the Msg-Id; three check the Msg-Id first, because the leader looks it up before
- * it proposes the message to the others.
+ * Servers differ in when they look at the Msg-Id (seen with requests one after the other):
+ *     late                 after the fence: 2.12 and later with one replica
+ *     early                before the fence: 2.10 with one replica, 2.12 and later with three
+ *     claims-duplicate     before the fence, and a message that is refused is remembered as if it were stored, with
+ *                          sequence 0: 2.10 with three replicas
+ *     claims-in-process    the same, but it is refused when it comes again (10158): 2.11 with three replicas
  */
+export type IdCheck = 'late' | 'early' | 'claims-duplicate' | 'claims-in-process'
 
 /** What a publisher sends: the headers that JetStream acts upon. */
 export interface Incoming {
@@ -34,7 +39,7 @@ export type Answer =
   | { readonly code: number; readonly sequence: 0; readonly duplicate: false }
 
 export interface StreamSetting {
-  readonly replicated: boolean
+  readonly idCheck: IdCheck
   readonly duplicateWindowMs: number
   /** 0: no limit. */
   readonly maxMessages: number
@@ -44,6 +49,7 @@ export interface StreamSetting {
 
 export const WRONG_SEQUENCE = 10071
 export const FULL = 10077
+export const IN_PROCESS = 10158
 export const INCOMPLETE_BATCH = 10176
 export const DUPLICATE_IN_BATCH = 10201
 /** A batch that gets no further message for so long is given up. */
@@ -88,7 +94,9 @@ export class ModelStream<T extends Incoming> {
 
   /** null: no answer, because it is part of a batch that is not committed by it. */
   publish(message: T, now: number): Answer | null {
-    return message.batch === null ? this.#publishAlone(message, now) : this.#stage(message, message.batch, now)
+    return message.batch === null
+      ? this.#publishAlone(message, now)
+      : this.#stage(message, message.batch, now)
   }
 
   /** As a restart of the server or another leader does. */
@@ -97,20 +105,24 @@ export class ModelStream<T extends Incoming> {
   }
 
   #publishAlone(message: T, now: number): Answer {
-    const { replicated, discard } = this.#setting
+    const { idCheck, discard } = this.#setting
     const known = this.#lookUp(message.msgId, now)
     const wrong = message.expected !== null && message.expected !== this.lastSequence
-    if (replicated && known !== undefined) return { code: 0, sequence: known.sequence, duplicate: true }
-    if (wrong) return refusal(WRONG_SEQUENCE)
-    if (known !== undefined) return { code: 0, sequence: known.sequence, duplicate: true }
-    if (discard === 'new' && !this.#fits([message])) return refusal(FULL)
+    if (idCheck !== 'late' && known !== undefined) return this.#answerKnown(known)
+    if (wrong) return this.#refuse(message, WRONG_SEQUENCE, now)
+    if (known !== undefined) return this.#answerKnown(known)
+    if (discard === 'new' && !this.#fits(message, 1)) return this.#refuse(message, FULL, now)
     return { code: 0, sequence: this.#store(message, now), duplicate: false }
   }
 
   #stage(message: T, { id, sequence, commit }: Batch, now: number): Answer | null {
     const staged = sequence === 1 ? { messages: [], until: 0 } : this.#staged.get(id)
     this.#staged.delete(id)
-    if (staged === undefined || staged.messages.length !== sequence - 1 || (sequence > 1 && now >= staged.until)) {
+    if (
+      staged === undefined ||
+      staged.messages.length !== sequence - 1 ||
+      (sequence > 1 && now >= staged.until)
+    ) {
       return commit ? refusal(INCOMPLETE_BATCH) : null
     }
     staged.messages.push(message)
@@ -121,10 +133,16 @@ export class ModelStream<T extends Incoming> {
   }
 
   #commit(messages: readonly T[], now: number): Answer {
-    const { expected } = messages[0]!
-    if (expected !== null && expected !== this.lastSequence) return refusal(WRONG_SEQUENCE)
-    if (messages.some(({ msgId }) => this.#lookUp(msgId, now) !== undefined)) return refusal(DUPLICATE_IN_BATCH)
-    if (this.#setting.discard === 'new' && !this.#fits(messages)) return refusal(FULL)
+    const ids = new Set<string>()
+    for (const [index, message] of messages.entries()) {
+      const { msgId, expected } = message
+      if (msgId !== null && (ids.has(msgId) || this.#lookUp(msgId, now) !== undefined)) {
+        return refusal(DUPLICATE_IN_BATCH)
+      }
+      if (msgId !== null) ids.add(msgId)
+      if (expected !== null && expected !== this.lastSequence) return refusal(WRONG_SEQUENCE)
+      if (this.#setting.discard === 'new' && !this.#fits(message, index + 1)) return refusal(FULL)
+    }
     let sequence = 0
     for (const message of messages) sequence = this.#store(message, now)
     return { code: 0, sequence, duplicate: false }
@@ -136,11 +154,15 @@ export class ModelStream<T extends Incoming> {
     this.#stored.push(stored)
     this.count++
     this.bytes += message.size
-    const until = now + this.#setting.duplicateWindowMs
-    if (message.msgId !== null) this.#known.set(message.msgId, { sequence, until })
+    if (message.msgId !== null) this.#remember(message.msgId, sequence, now)
     this.#listener?.stored(stored)
     while (this.#over()) this.removeOldest()
     return sequence
+  }
+
+  /** Of the oldest message; of an empty stream, the one that the next message will get. */
+  get firstSequence(): number {
+    return this.#first
   }
 
   get(sequence: number): Stored<T> | undefined {
@@ -175,16 +197,31 @@ export class ModelStream<T extends Incoming> {
     while (this.#first <= this.lastSequence) this.removeOldest()
   }
 
+  #answerKnown({ sequence }: Remembered): Answer {
+    if (sequence === 0 && this.#setting.idCheck === 'claims-in-process') return refusal(IN_PROCESS)
+    return { code: 0, sequence, duplicate: true }
+  }
+
+  #remember(msgId: string, sequence: number, now: number): void {
+    this.#known.set(msgId, { sequence, until: now + this.#setting.duplicateWindowMs })
+  }
+
   #lookUp(msgId: string | null, now: number): Remembered | undefined {
     if (msgId === null) return undefined
     const known = this.#known.get(msgId)
     return known !== undefined && now < known.until ? known : undefined
   }
 
-  #fits(messages: readonly T[]): boolean {
+  #refuse({ msgId }: T, code: number, now: number): Answer {
+    if (msgId !== null && this.#setting.idCheck.startsWith('claims')) this.#remember(msgId, 0, now)
+    return refusal(code)
+  }
+
+  /** `nth`: which one of those that come together. Bytes are counted as if they were alike. */
+  #fits({ size }: T, nth: number): boolean {
     const { maxMessages, maxBytes } = this
-    if (maxMessages > 0 && this.count + messages.length > maxMessages) return false
-    return maxBytes === 0 || this.bytes + messages.reduce((sum, { size }) => sum + size, 0) <= maxBytes
+    if (maxMessages > 0 && this.count + nth > maxMessages) return false
+    return maxBytes === 0 || this.bytes + nth * size <= maxBytes
   }
 
   #over(): boolean {

@@ -24,7 +24,10 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'fence: messages are sent without an expected last sequence',
     patches: [
-      sender('window.head(entry), this.#floorOf(entry), fence)', 'window.head(entry), this.#floorOf(entry), null)'),
+      sender(
+        'window.head(entry), this.#floorOf(entry), fence)',
+        'window.head(entry), this.#floorOf(entry), null)',
+      ),
       sender('i === 0 ? fence : null', 'null'),
     ],
     breaks: ['order', 'twice'],
@@ -56,24 +59,13 @@ export const MUTANTS: readonly Mutant[] = [
     setting: { batches: 'always' },
   },
   {
-    name: 'batches: the answer counts for the last message only',
-    patches: [
-      publisher('window.setState(one, STORED);', 'if (one !== entry) continue; window.setState(one, STORED);'),
-    ],
-    breaks: ['twice', 'resent too soon', 'never done'],
-    setting: { batches: 'always' },
-  },
-  {
-    name: 'batches: a refusal counts for the last message only',
-    patches: [
-      publisher('window.setState(one, QUEUED);', 'if (one !== entry) continue; window.setState(one, QUEUED);'),
-    ],
-    breaks: ['never done', 'order', 'confirmed early'],
-    setting: { batches: 'always' },
-  },
-  {
     name: 'batches: a batch is thought to be one message long',
-    patches: [sender('++lane.lastSequence, now, first)', 'lane.lastSequence + (commit ? ++lane.lastSequence * 0 + 1 : 1), now, first)')],
+    patches: [
+      sender(
+        '++lane.lastSequence, now, first)',
+        'lane.lastSequence + (commit ? ++lane.lastSequence * 0 + 1 : 1), now, first)',
+      ),
+    ],
     breaks: ['never done', 'order', 'twice'],
     setting: { batches: 'always' },
   },
@@ -89,7 +81,9 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'resend in order: after a resume, what was not sent yet goes first',
-    patches: [publisher('this.#next = this.window.low;', 'this.flush(this.#now); this.#next = this.window.low;')],
+    patches: [
+      publisher('this.#next = this.window.low;', 'this.flush(this.#now); this.#next = this.window.low;'),
+    ],
     breaks: ['order', 'twice'],
   },
   {
@@ -99,7 +93,9 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'settle: the tail is read while messages are in flight',
-    patches: [publisher('if (this.inFlight > 0)\n', 'if (this.inFlight > 0) this.#forgetFlight();\n if (false)\n')],
+    patches: [
+      publisher('if (this.inFlight > 0)\n', 'if (this.inFlight > 0) this.#forgetFlight();\n if (false)\n'),
+    ],
     breaks: ['resent too soon'],
   },
   {
@@ -108,18 +104,13 @@ export const MUTANTS: readonly Mutant[] = [
     breaks: ['order', 'twice'],
   },
   {
-    name: 'epoch: refusals of messages of before a resume count',
+    name: 'epoch: a tail that was asked for before the last resume counts',
     patches: [
       publisher(
-        'refused(epoch, entry, code, description, now) {',
-        'refused(_, entry, code, description, now) { const epoch = this.#sender.epoch;',
+        "if (epoch !== this.#sender.epoch || this.state !== 'reading')",
+        "if (this.state !== 'reading')",
       ),
     ],
-    breaks: ['resent too soon'],
-  },
-  {
-    name: 'epoch: a tail that was asked for before the last resume counts',
-    patches: [publisher("if (epoch !== this.#sender.epoch || this.state !== 'reading')", "if (this.state !== 'reading')")],
     breaks: ['order', 'twice', 'never done'],
   },
   {
@@ -129,7 +120,12 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'time-out: a message without an answer counts as stored',
-    patches: [publisher('expired = true;\n            window.setState(entry, QUEUED)', 'expired = true;\n            window.setState(entry, STORED)')],
+    patches: [
+      publisher(
+        'expired = true;\n            window.setState(entry, QUEUED)',
+        'expired = true;\n            window.setState(entry, STORED)',
+      ),
+    ],
     breaks: ['confirmed early', 'lost', 'never done'],
   },
   {
@@ -139,7 +135,13 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'window: a stored message frees those before it',
-    patches: [{ file: 'publish/window.js', from: 'if (this.#state[i] !== STORED)', to: 'if (this.#state[i] === QUEUED)' }],
+    patches: [
+      {
+        file: 'publish/window.js',
+        from: 'if (this.#state[i] !== STORED)',
+        to: 'if (this.#state[i] === QUEUED)',
+      },
+    ],
     breaks: ['confirmed early', 'lost'],
   },
   {
@@ -154,7 +156,9 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'floor: the event of the floor counts as stored, too',
-    patches: [lane('if (comparePlaces(place, this.#floor) < 0)', 'if (comparePlaces(place, this.#floor) <= 0)')],
+    patches: [
+      lane('if (comparePlaces(place, this.#floor) < 0)', 'if (comparePlaces(place, this.#floor) <= 0)'),
+    ],
     breaks: ['confirmed early'],
   },
   {
@@ -174,7 +178,12 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'later resumes forget what the first one found',
-    patches: [lane('this.lookedAt = lastSequence;', 'this.lookedAt = lastSequence; this.#stored.clear(); this.#floor = null; this.#ceiling = null;')],
+    patches: [
+      lane(
+        'this.lookedAt = lastSequence;',
+        'this.lookedAt = lastSequence; this.#stored.clear(); this.#floor = null; this.#ceiling = null;',
+      ),
+    ],
     breaks: ['twice'],
   },
   {

@@ -127,7 +127,10 @@ export class Oracle {
 
   #checkConfirmed(message: SimMessage, slot: number): void {
     if (message.copies.length > 0) return
-    throw new Violation('confirmed early', `slot ${slot} is confirmed past ${message.name}, which is not stored`)
+    throw new Violation(
+      'confirmed early',
+      `slot ${slot} is confirmed past ${message.name}, which is not stored`,
+    )
   }
 
   #checkTwice(copy: Copy, other: Copy): void {
@@ -140,7 +143,10 @@ export class Oracle {
       return
     }
     const seen = known ? 'before the tail was read' : 'behind the fence'
-    throw new Violation('twice', `${message.name} is stored at ${copy.sequence}, and was at ${other.sequence} ${seen}`)
+    throw new Violation(
+      'twice',
+      `${message.name} is stored at ${copy.sequence}, and was at ${other.sequence} ${seen}`,
+    )
   }
 
   #checkOrder(copy: Copy): void {

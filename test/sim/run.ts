@@ -41,7 +41,8 @@ export function runSchedule({ setting, steps }: Schedule, core: Core, options: R
     finish(world)
   } catch (error) {
     broken = error instanceof Violation ? error.broken : 'exception'
-    message = error instanceof Error ? (broken === 'exception' ? String(error.stack) : error.message) : String(error)
+    message =
+      error instanceof Error ? (broken === 'exception' ? String(error.stack) : error.message) : String(error)
   }
   const { counts } = world.oracle
   return { broken, message, counts, resumes: world.resumes, messages: world.wal.messages.length }

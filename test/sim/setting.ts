@@ -3,6 +3,7 @@
  * how many slots write. Small numbers everywhere, because what goes wrong goes wrong with three messages.
  */
 import type { BatchMode } from '../../src/publish/lane.ts'
+import type { IdCheck } from './model-stream.ts'
 import type { Random } from './random.ts'
 
 export interface Setting {
@@ -11,8 +12,7 @@ export interface Setting {
   readonly maxBytes: number
   readonly ackTimeoutMs: number
   readonly batches: BatchMode
-  /** The streams check the Msg-Id before the fence. */
-  readonly replicated: boolean
+  readonly idCheck: IdCheck
   readonly duplicateWindowMs: number
   /** 0: no limit. More messages push the oldest out. */
   readonly keptMessages: number
@@ -28,13 +28,23 @@ export interface Setting {
   readonly lateGhosts: boolean
 }
 
+const BATCHES: readonly BatchMode[] = ['never', 'never', 'always', 'always', 'backlog', 'slow-backlog']
+const ID_CHECKS: readonly IdCheck[] = [
+  'late',
+  'late',
+  'early',
+  'early',
+  'claims-duplicate',
+  'claims-in-process',
+]
+
 export const SIMPLEST: Setting = {
   streams: 1,
   maxMessages: 4,
   maxBytes: 1e9,
   ackTimeoutMs: 100,
   batches: 'never',
-  replicated: false,
+  idCheck: 'late',
   duplicateWindowMs: 0,
   keptMessages: 0,
   slots: 1,
@@ -45,14 +55,18 @@ export const SIMPLEST: Setting = {
 }
 
 export function drawSetting(random: Random): Setting {
+  const idCheck = random.pick(ID_CHECKS)
+  // A server that takes refused messages for known holds everything up for as long as it remembers them.
+  const windows = idCheck.startsWith('claims') ? [0, 50, 300, 3000] : [0, 0, 50, 300, 3000, 1e9]
   return {
     streams: random.pick([1, 1, 1, 2, 3]),
     maxMessages: random.pick([1, 2, 3, 4, 6, 8, 24, 64]),
     maxBytes: random.pick([1e9, 1e9, 1e9, 150, 400]),
     ackTimeoutMs: 100,
-    batches: random.pick(['never', 'never', 'never', 'always', 'always', 'backlog', 'slow-backlog']),
-    replicated: random.chance(0.4),
-    duplicateWindowMs: random.pick([0, 0, 50, 300, 3000, 1e9]),
+    // Servers with such claims are older than batches.
+    batches: idCheck.startsWith('claims') ? 'never' : random.pick(BATCHES),
+    idCheck,
+    duplicateWindowMs: random.pick(windows),
     keptMessages: random.pick([0, 0, 0, 0, 0, 1, 3, 10]),
     slots: random.chance(0.06) ? 2 : 1,
     sameEvents: random.chance(0.5),

@@ -35,7 +35,8 @@ export const ACTIONS: Record<StepKind, Action> = {
   tail: (world, x, y) => {
     const daemon = awake(world, x)
     const read = daemon?.tails[y % daemon.tails.length]
-    if (daemon?.connected && read !== undefined) world.readTail(daemon, read, y & 64 ? ALL : 1 + ((y >>> 8) % 3))
+    if (daemon?.connected && read !== undefined)
+      world.readTail(daemon, read, y & 64 ? ALL : 1 + ((y >>> 8) % 3))
   },
   time: (world, x) => pass(world, 5 + (x % 60)),
   status: (world, x) => {
@@ -87,7 +88,8 @@ export const ACTIONS: Record<StepKind, Action> = {
   ghost: (world, x, y) => {
     const pipe = world.ghosts[x % world.ghosts.length]
     if (pipe === undefined) return
-    for (let left = AMOUNTS[y % AMOUNTS.length]!; left > 0 && pipe.length > 0; left--) world.deliver(pipe.shift()!)
+    for (let left = AMOUNTS[y % AMOUNTS.length]!; left > 0 && pipe.length > 0; left--)
+      world.deliver(pipe.shift()!)
     if (pipe.length === 0) world.ghosts = world.ghosts.filter(other => other !== pipe)
   },
   crash: (world, x, y) => {
@@ -135,13 +137,15 @@ export const ACTIONS: Record<StepKind, Action> = {
   },
   purge: (world, x) => {
     world.trace?.push(`${world.streamNames[x % world.streams.length]} is purged`)
-    world.streams[x % world.streams.length]!?.purge()
+    world.streams[x % world.streams.length]?.purge()
   },
   remove: (world, x, y) => {
     const stream = world.streams[x % world.streams.length]!
     if (stream === null || stream.lastSequence === 0) return
     const sequence = stream.lastSequence - (y % Math.min(4, stream.lastSequence))
-    world.trace?.push(`the message at ${sequence} of ${world.streamNames[x % world.streams.length]} is removed`)
+    world.trace?.push(
+      `the message at ${sequence} of ${world.streamNames[x % world.streams.length]} is removed`,
+    )
     stream.remove(sequence)
   },
   retire: (world, x, y) => {

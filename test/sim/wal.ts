@@ -3,8 +3,8 @@
  * messages. It grows while the schedule runs, and a failover cuts its end off and goes on with another timeline.
  */
 import { OUTSIDE, type Place, type Position } from '../../src/event/position.ts'
-import type { Target } from '../../src/publish/window.ts'
 import { type Lsn, toLsn } from '../../src/lsn.ts'
+import type { Target } from '../../src/publish/window.ts'
 import type { Copy } from './oracle.ts'
 
 const SYSTEM = '7h'
@@ -70,7 +70,11 @@ export class Wal {
       const place = transactional ? { commitLsn, ordinal } : { commitLsn: endLsn, ordinal: OUTSIDE }
       changes.push(this.#change(bits, streams, transactional ? xid : 0, place))
     }
-    if (transactional) this.sizes.set(xid, changes.reduce((sum, change) => sum + change.length, 0))
+    if (transactional)
+      this.sizes.set(
+        xid,
+        changes.reduce((sum, change) => sum + change.length, 0),
+      )
     const item = { commitLsn, endLsn, transactional, changes }
     this.items.push(item)
     this.end = endLsn

@@ -2,8 +2,9 @@
  * The world of one schedule: the WAL and its slots, the streams, the daemons, and what travels between them. Nothing
  * moves by itself; steps.ts moves it. `moment` counts what happens, `now` is the time that the daemons are told.
  */
-import type { Lane } from '../../src/publish/lane.ts'
+
 import type { Lsn } from '../../src/lsn.ts'
+import type { Lane } from '../../src/publish/lane.ts'
 import type { Core } from './core.ts'
 import { Daemon, type Packet, type TailRead } from './daemon.ts'
 import { type Answer, ModelStream, refusal, type Stored } from './model-stream.ts'
@@ -158,7 +159,9 @@ export class World {
     const { packet, answer } = reply
     const { epoch, message } = packet
     const entry = packet.entry!
-    this.trace?.push(`${daemon.name} hears that ${this.streamNames[message.stream]} ${inWords(answer)} ${message.name}`)
+    this.trace?.push(
+      `${daemon.name} hears that ${this.streamNames[message.stream]} ${inWords(answer)} ${message.name}`,
+    )
     if (answer.code === 0) daemon.publisher.acked(epoch, entry, answer.sequence, answer.duplicate, this.now)
     else daemon.publisher.refused(epoch, entry, answer.code, 'refused', this.now)
   }
@@ -166,7 +169,10 @@ export class World {
   publishForeign(index: number): void {
     const stream = this.streams[index]!
     if (stream === null) return
-    const answer = stream.publish({ foreign: true, copy: null, msgId: null, expected: null, size: 10, batch: null }, this.now)
+    const answer = stream.publish(
+      { foreign: true, copy: null, msgId: null, expected: null, size: 10, batch: null },
+      this.now,
+    )
     if (answer === null || answer.code !== 0) return
     this.plain = false
     this.#foreign[index]!++
@@ -225,9 +231,9 @@ export class World {
   }
 
   #newStream(): ModelStream<Content> {
-    const { replicated, duplicateWindowMs, keptMessages } = this.setting
+    const { idCheck, duplicateWindowMs, keptMessages } = this.setting
     const discard = keptMessages > 0 ? 'old' : 'new'
-    const limits = { replicated, duplicateWindowMs, maxMessages: keptMessages, maxBytes: 0, discard } as const
+    const limits = { idCheck, duplicateWindowMs, maxMessages: keptMessages, maxBytes: 0, discard } as const
     return new ModelStream<Content>(limits, {
       stored: ({ sequence, message }) => {
         if (!message.foreign) this.#stored(message, sequence)

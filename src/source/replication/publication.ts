@@ -58,6 +58,14 @@ export async function ensurePublication(
   }
 }
 
+export async function publicationExists(client: Client, name: string): Promise<boolean> {
+  try {
+    return (await readPublication(client, name)) !== null
+  } catch (error) {
+    throw classifyPostgresError(error)
+  }
+}
+
 async function ensure(client: Client, options: PublicationOptions): Promise<EnsuredPublication> {
   const { name, slot, wanted } = options
   const everything = wanted === 'all'

@@ -8,6 +8,7 @@ import type { Client } from 'pg'
 import { ConfigurationError, EXIT, FatalError, RetryableError } from '../../errors.ts'
 import type { Lsn } from '../../lsn.ts'
 import { formatLsn, parseLsn } from '../../lsn.ts'
+import { NO_TIME_LIMIT } from '../../postgres.ts'
 import { classifyPostgresError, codeOf } from '../../postgres-codes.ts'
 
 export interface SlotHolder {
@@ -261,9 +262,8 @@ async function createSlot(client: Client, name: string): Promise<void> {
   await client.query('BEGIN')
   try {
     await client.query('SET LOCAL statement_timeout = 0')
-    await client.query(
-      `SELECT pg_create_logical_replication_slot('${name}', '${PLUGIN}', false, false${failover})`,
-    )
+    const text = `SELECT pg_create_logical_replication_slot('${name}', '${PLUGIN}', false, false${failover})`
+    await client.query({ text, ...NO_TIME_LIMIT })
     await client.query('COMMIT')
   } catch (error) {
     await client.query('ROLLBACK').catch(() => {})

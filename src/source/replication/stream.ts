@@ -25,6 +25,8 @@ export interface ReplicationOptions {
   readonly startLsn: Lsn
   /** Longest time between two status updates, milliseconds; keep it well below `wal_sender_timeout`. */
   readonly statusIntervalMs: number
+  /** PostgreSQL is asked for a sign of life with each status update; without any for so long the run ends. */
+  readonly silenceLimitMs: number
   readonly onStreaming: () => void
 }
 
@@ -56,6 +58,9 @@ export class ReplicationStream implements Source, Submittable {
   #confirmTimer: NodeJS.Timeout | null = null
   #settle: { resolve(): void; reject(error: unknown): void } | null = null
   #ending = false
+  /** Something came since the last timed status update. */
+  #heard = false
+  #silentTurns = 0
 
   constructor(options: ReplicationOptions) {
     this.#options = options
@@ -68,7 +73,7 @@ export class ReplicationStream implements Source, Submittable {
   async run(sink: Sink, signal: AbortSignal): Promise<void> {
     const { client, statusIntervalMs, onStreaming } = this.#options
     this.#sink = sink
-    const timer = setInterval(() => this.#sendStatus(), statusIntervalMs)
+    const timer = setInterval(() => this.#turn(), statusIntervalMs)
     const settled = new Promise<void>((resolve, reject) => {
       this.#settle = { resolve, reject }
     })
@@ -128,6 +133,7 @@ export class ReplicationStream implements Source, Submittable {
 
   /** Called by `pg` for every frame, with a view that is reused. Nothing may be thrown out of here. */
   handleCopyData(message: { chunk: Buffer }): void {
+    this.#heard = true
     if (this.#sink === null) return
     if (this.#paused || this.#loading || this.#held.length > 0) {
       this.#held.push(Buffer.from(message.chunk))
@@ -200,8 +206,21 @@ export class ReplicationStream implements Source, Submittable {
     if (this.#held.length === 0 && !this.#paused && !this.#loading) this.#socket.resume()
   }
 
+  /**
+   * The timed status update. Turns are counted, not milliseconds: a process that was frozen has not listened. While
+   * we are not reading, silence says nothing.
+   */
+  #turn(): void {
+    const { statusIntervalMs, silenceLimitMs } = this.#options
+    const listening = !this.#paused && !this.#loading
+    this.#silentTurns = this.#heard || !listening ? 0 : this.#silentTurns + 1
+    this.#heard = false
+    if (this.#silentTurns * statusIntervalMs >= silenceLimitMs) this.#fail(connectionSilent(silenceLimitMs))
+    else this.#sendStatus(listening)
+  }
+
   /** Standby status update: written, flushed and applied are all "done", the only thing this daemon knows. */
-  #sendStatus(): void {
+  #sendStatus(wantsAnswer = false): void {
     if (this.#settle === null || !this.#socket.writable) return
     const status = this.#status
     status[0] = 0x72
@@ -209,7 +228,7 @@ export class ReplicationStream implements Source, Submittable {
     status.writeBigUInt64BE(this.#confirmed, 9)
     status.writeBigUInt64BE(this.#confirmed, 17)
     status.writeBigInt64BE(BigInt(Date.now() - EPOCH_2000_MS) * 1000n, 25)
-    status[33] = 0
+    status[33] = wantsAnswer ? 1 : 0
     this.#sent = this.#confirmed
     this.#connection.sendCopyFromChunk(status)
   }
@@ -233,8 +252,12 @@ export class ReplicationStream implements Source, Submittable {
     else this.#settle?.reject(classifyPostgresError(error))
   }
 
-  /** A change could not be worked on: no failure of the connection, so the error stays what it is. */
+  /**
+   * A change could not be worked on: no failure of the connection, so the error stays what it is. Changes behind it,
+   * which may stand in the same read, must not be delivered: they would be stored as if it had been.
+   */
   #failHere(error: unknown): void {
+    this.#sink = null
     this.#settle?.reject(error)
   }
 }
@@ -243,5 +266,12 @@ function connectionEnded(): RetryableError {
   return new RetryableError('PostgreSQL ended the replication connection', {
     code: 'REPLICATION_ENDED',
     remedy: 'The daemon connects again; look into the log of PostgreSQL if this repeats.',
+  })
+}
+
+function connectionSilent(limitMs: number): RetryableError {
+  return new RetryableError(`PostgreSQL has sent nothing for ${limitMs} ms, although it was asked to`, {
+    code: 'REPLICATION_SILENT',
+    remedy: 'The daemon connects again by itself; look for a network that drops connections if it repeats.',
   })
 }

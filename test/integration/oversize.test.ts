@@ -1,0 +1,86 @@
+/** A message over max_payload: dead letter, smaller, or the end, and never gone without a word. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Scene } from '../kit/scene.ts'
+import { shareServers } from '../kit/stage.ts'
+import { payload } from '../kit/stream-reader.ts'
+
+const servers = shareServers({ nats: { config: 'max_payload: 20000' } })
+
+const scene = (name: string, policy: string) =>
+  servers.scene({
+    name,
+    schema: 'CREATE TABLE tb_doc (id int PRIMARY KEY, title text, body text)',
+    settings: { publish: { on_oversize: policy }, dlq: { stream_name: `${name}_dlq`, subject: `${name}.dlq` } },
+  })
+
+/** The second is too large; the last is large, and fits. */
+const write = (stage: Scene) =>
+  stage.sql(`INSERT INTO tb_doc VALUES
+    (1, 'small', 'a'), (2, 'large', repeat('x', 60000)), (3, 'small', 'b'), (4, 'fits', repeat('y', 9000))`)
+
+test('on_oversize = "dead-letter"', async () => {
+  const stage = await scene('dead_letter', 'dead-letter')
+  const daemon = await stage.start()
+  await write(stage)
+  const events = await stage.events()
+  assert.deepEqual(
+    events.map(event => event.entity_id),
+    ['1', '3', '4'],
+  )
+  const [letter, ...more] = (await stage.read('dead_letter_dlq')).map(payload)
+  assert.equal(more.length, 0)
+  assert.equal(letter!.reason, 'message_too_large')
+  assert.equal(letter!.subject, `${stage.prefix}.Doc.INSERT`)
+  assert.equal(letter!.stream, stage.stream)
+  assert.ok((letter!.bytes as number) > 60_000)
+  const event = letter!.event as Record<string, unknown>
+  assert.deepEqual(event.data, { id: 2, title: 'large' })
+  assert.deepEqual(event.unchanged, ['body'])
+  const line = await daemon.says('too large')
+  assert.equal(line.level, 'warn')
+  assert.equal(await daemon.metric('fraiseql_observer_dead_letters_total'), 1)
+  assert.equal(await daemon.metric('fraiseql_observer_events_failed_total'), 1)
+  await daemon.stop()
+  await stage.end()
+})
+
+test('on_oversize = "trim"', async () => {
+  const stage = await scene('trim', 'trim')
+  const daemon = await stage.start()
+  await write(stage)
+  const events = await stage.events()
+  assert.deepEqual(
+    events.map(event => [event.entity_id, event.unchanged]),
+    [
+      ['1', undefined],
+      ['2', ['body']],
+      ['3', undefined],
+      ['4', undefined],
+    ],
+  )
+  assert.deepEqual(events[1]!.data, { id: 2, title: 'large' })
+  assert.equal(await daemon.metric('fraiseql_observer_oversize_total'), 1)
+  await daemon.stop()
+  await stage.end()
+})
+
+test('on_oversize = "stop": the daemon ends before it, and goes on from there when the server takes more', async () => {
+  const stage = await scene('stop', 'stop')
+  const daemon = await stage.start()
+  await write(stage)
+  assert.deepEqual(await daemon.exit, { code: 1, signal: null })
+  assert.match(daemon.output, /has \d+ bytes, and its stream takes 20000/)
+  assert.match(daemon.output, /Raise max_payload/)
+  const before = (await stage.read()).map(payload).map(event => event.entity_id)
+  assert.ok(before.length <= 1)
+  stage.settings = { publish: { on_oversize: 'trim' } }
+  const second = await stage.start()
+  const events = await stage.events()
+  assert.deepEqual(
+    events.map(event => event.entity_id),
+    ['1', '2', '3', '4'],
+  )
+  await second.stop()
+  await stage.end()
+})

@@ -1,0 +1,65 @@
+/** Two daemons on one slot: one streams, the other stands by and takes over. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { until } from '../kit/daemon.ts'
+import { shareServers } from '../kit/stage.ts'
+
+const servers = shareServers()
+
+test('the second stands by, takes over, and gives way again; nothing is lost or doubled', async () => {
+  const stage = await servers.scene({ name: 'pair', schema: 'CREATE TABLE tb_row (id serial PRIMARY KEY)' })
+  const insert = () => stage.sql('INSERT INTO tb_row SELECT FROM generate_series(1, 500)')
+  let active = await stage.start()
+  for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
+    const second = stage.launch()
+    const line = await second.says('standing by')
+    assert.equal(line.level, 'info')
+    assert.equal(line.application, 'fraiseql-observer')
+    assert.equal((await second.status()).state, 'standby')
+    assert.equal((await fetch(`http://127.0.0.1:${await second.port()}/health`)).status, 200)
+    await Promise.all([insert(), insert(), active.kill(signal)])
+    await second.streaming()
+    await insert()
+    await stage.caughtUp()
+    active = second
+  }
+  const ids = (await stage.events()).map(event => (event.data as { id: number }).id)
+  assert.equal(ids.length, 3_000)
+  assert.equal(new Set(ids).size, 3_000)
+  await active.stop()
+  await stage.end()
+})
+
+test('one that was frozen and comes back: the slot is taken, and what it still had in hand is not stored twice', async () => {
+  const stage = await servers.scene({
+    name: 'frozen',
+    schema: 'CREATE TABLE tb_row (id serial PRIMARY KEY)',
+    settings: { stream: { duplicate_window_seconds: 1 } },
+  })
+  const first = await stage.start()
+  const insert = (count: number) => stage.sql(`INSERT INTO tb_row SELECT FROM generate_series(1, ${count})`)
+  await insert(10)
+  await stage.caughtUp()
+  // Frozen with changes on their way to it; PostgreSQL ends the connection, as it does after wal_sender_timeout.
+  first.signal('SIGSTOP')
+  await insert(200)
+  await servers.postgres.sql(
+    "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = 'frozen'",
+  )
+  const second = await stage.start()
+  await insert(50)
+  await stage.caughtUp()
+  await new Promise(resolve => setTimeout(resolve, 1_200))
+  first.signal('SIGCONT')
+  await first.says('standing by')
+  await insert(50)
+  const ids = (await stage.events()).map(event => (event.data as { id: number }).id)
+  assert.deepEqual(
+    ids,
+    Array.from({ length: 310 }, (_, i) => i + 1),
+  )
+  await second.stop()
+  await until(async () => (await first.status()).state === 'streaming', () => 'the first does not take over')
+  await first.stop()
+  await stage.end()
+})

@@ -1,0 +1,49 @@
+/** A stream that takes no more: the daemon waits, says so, and goes on by itself when there is room. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { until } from '../kit/daemon.ts'
+import { shareServers } from '../kit/stage.ts'
+import { payload } from '../kit/stream-reader.ts'
+
+const servers = shareServers()
+
+for (const [name, limit] of [
+  ['full_bytes', { max_bytes: 100_000 }],
+  ['full_messages', { max_msgs: 150, max_bytes: 0 }],
+] as const) {
+  test(`discard = "new", and the stream is full: ${name}`, async () => {
+    const stage = await servers.scene({
+      name,
+      schema: 'CREATE TABLE tb_row (id serial PRIMARY KEY, note text)',
+      settings: { stream: { discard: 'new', ...limit } },
+    })
+    const daemon = await stage.start()
+    await stage.sql("INSERT INTO tb_row (note) SELECT repeat('x', 300) FROM generate_series(1, 400)")
+    const told = await daemon.waitFor(line => line.reason === 'full', { what: 'that the stream is full' })
+    assert.equal(told.level, 'warn')
+    assert.match(String(told.msg), /raise max_bytes or max_msgs/)
+    assert.equal((await daemon.status()).state, 'streaming')
+    const manager = await stage.jsm()
+    const seen: number[] = []
+    // A consumer's part: take what is there, and make room.
+    await until(
+      async () => {
+        const messages = await stage.read()
+        seen.push(...messages.map(message => (payload(message).data as { id: number }).id))
+        const last = messages.at(-1)
+        if (last !== undefined) await manager.streams.purge(stage.stream, { seq: last.seq + 1 })
+        return seen.length >= 400
+      },
+      () => `only ${seen.length} arrived:\n${daemon.lastLines()}`,
+    )
+    await stage.caughtUp()
+    assert.deepEqual(
+      seen,
+      Array.from({ length: 400 }, (_, i) => i + 1),
+    )
+    await daemon.says('publishing goes on')
+    assert.equal(await daemon.metric('fraiseql_observer_duplicates_total'), 0)
+    await daemon.stop()
+    await stage.end()
+  })
+}
