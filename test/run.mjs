@@ -5,7 +5,7 @@
  * last line is `N passed, N failed`; anything skipped is told there too, and fails the run like a failure.
  *
  *   npm test                              everything
- *   npm test -- unit [part of a name]     one suite: unit, integration or e2e
+ *   npm test -- unit [part of a name]     one suite: unit, sim, integration or e2e
  *   TEST_PG_MAJOR=14 TEST_NATS_RELEASE=oldest npm test -- integration slot
  */
 import { spawn } from 'node:child_process'
@@ -16,7 +16,7 @@ import { findNatsServer } from '../tools/nats-server.mjs'
 import { findPostgres, findWorkDir, MAJORS, NEWEST_MAJOR } from '../tools/postgres.mjs'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
-const SUITES = ['unit', 'integration', 'e2e']
+const SUITES = ['unit', 'sim', 'integration', 'e2e']
 const NEWEST = { major: NEWEST_MAJOR, release: 'newest' }
 const OLDEST = { major: Math.min(...MAJORS), release: 'oldest' }
 const AT_ONCE = 2
@@ -96,8 +96,9 @@ async function plan(suite, filter) {
     const tests = names.filter(file => file.endsWith('.test.js') && file.includes(filter)).sort()
     return tests.map(file => join(folder, file))
   }
-  const [unit, integration, e2e] = await Promise.all(SUITES.map(files))
+  const [unit, sim, integration, e2e] = await Promise.all(SUITES.map(files))
   if (suite === 'unit') return [{ name: 'unit', files: unit }]
+  if (suite === 'sim') return [{ name: 'simulation', files: sim }]
   if (suite !== undefined) {
     const { TEST_PG_MAJOR: major, TEST_NATS_RELEASE: release } = process.env
     const servers = { major: major ? Number(major) : NEWEST.major, release: release || NEWEST.release }
@@ -107,6 +108,7 @@ async function plan(suite, filter) {
   return [
     { name: 'house rules', files: unit.filter(isTidy) },
     { name: 'unit', files: unit.filter(file => !isTidy(file)) },
+    { name: 'simulation', files: sim },
     { name: 'integration and e2e, newest servers', files: [...integration, ...e2e], servers: NEWEST },
     { name: 'integration, oldest servers', files: integration, servers: OLDEST },
   ]

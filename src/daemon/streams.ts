@@ -33,10 +33,11 @@ export async function prepareStreams(
     })
   }
   const all = await ensureStreams(nats, plan.streams, { create: config.stream.create })
-  for (const { name, created, added, subjects, notes } of all) {
+  for (const { name, created, added, subjects, notes, replicas } of all) {
     if (created) log.info({ stream: name, subjects }, 'stream created')
     if (added.length > 0) log.info({ stream: name, added }, 'subjects added to the stream')
     for (const note of notes) log.warn({ stream: name }, note)
+    if (replicas > 1 && keepsRefusedIds(nats.info?.version ?? '')) log.warn({ stream: name }, REFUSED_IDS)
   }
   const lanes = new Map(all.map(({ name }, lane) => [name, lane]))
   return {
@@ -52,6 +53,15 @@ export async function prepareStreams(
     },
     deadLetterLane: lanes.get(plan.ownerOf.get(config.dlq.subject) ?? '') ?? null,
   }
+}
+
+const REFUSED_IDS =
+  'this nats-server remembers the Msg-Id of a message that it refused, so that after a refusal publishing stands still ' +
+  'until the duplicate window of the stream has passed: use nats-server 2.12 or later, or a duplicate window of seconds'
+
+/** Seen on replicated streams of 2.10 and 2.11; not on 2.9 and from 2.12 on. */
+function keepsRefusedIds(version: string): boolean {
+  return /^2\.1[01]\./.test(version)
 }
 
 /** By batches a replicated stream gains always, and another one where the server syncs every write. */

@@ -20,7 +20,7 @@ import { cutBatches, MAX_BATCH_MESSAGES } from './batch.ts'
 import { Lane, type LaneOptions } from './lane.ts'
 import type { Link } from './link.ts'
 import { Progress } from './progress.ts'
-import { canReadAgain, type Refusal, refusalOf } from './refusal.ts'
+import { canReadAgain, DUPLICATE_IN_PROCESS, type Refusal, refusalOf } from './refusal.ts'
 import { Sender } from './sender.ts'
 import { type Origin, TailWalk } from './tail-walk.ts'
 import { QUEUED, SENT, STORED, type Target, Window } from './window.ts'
@@ -173,6 +173,11 @@ export class Publisher {
 
   /** JetStream stored an entry, now or (`duplicate`) before; and with it the batch that it committed. */
   acked(epoch: number, entry: number, sequence: number, duplicate: boolean, now: number): void {
+    // nats-server 2.10, replicated: an id that was refused is remembered as a duplicate of sequence 0. It is not stored.
+    if (duplicate && sequence === 0) {
+      this.refused(epoch, entry, DUPLICATE_IN_PROCESS, 'duplicate message id is in process', now)
+      return
+    }
     const { window } = this
     this.#now = now
     if (epoch !== this.#sender.epoch || entry < window.low || window.state(entry) !== SENT) return
