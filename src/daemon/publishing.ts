@@ -19,6 +19,9 @@ type Parts = Pick<PublisherOptions, 'streams' | 'confirm' | 'onRoom'> & {
 
 /** A resume that takes longer than this is told, and so is its end; shorter ones are counted only. */
 const QUIET_RESUME_MS = 1000
+const CLOCK_CHECK_MS = 1000
+/** Smaller differences come from the resolution of Date.now(). */
+const CLOCK_STEP_MS = 20
 
 export function createPublisher(
   context: Context,
@@ -26,6 +29,7 @@ export function createPublisher(
 ): Publisher {
   const { publish } = context.config
   const { counters, latencies } = context.metrics
+  const clock = new WallClock()
   const standStill = new StandStill(context)
   const publisher: Publisher = new Publisher(
     {
@@ -60,13 +64,29 @@ export function createPublisher(
         if (delivery.index === 0) counters.eventsProcessed++
         counters.publishedBytes += window.payload(entry).length
         latencies.processing.observe((now - window.offeredAt(entry)) / 1000)
-        latencies.commitToAck.observe((performance.timeOrigin + now - window.commitMs(entry)) / 1000)
+        latencies.commitToAck.observe((clock.timeOf(now) - window.commitMs(entry)) / 1000)
       },
     },
     origin,
     link,
   )
   return publisher
+}
+
+/** Time of day with the resolution of the monotonic clock; follows steps of the system's clock within a second. */
+class WallClock {
+  #offsetMs = performance.timeOrigin
+  #checkedAt = 0
+
+  /** Milliseconds since 1970. `now`: performance.now(). */
+  timeOf(now: number): number {
+    if (now - this.#checkedAt > CLOCK_CHECK_MS) {
+      this.#checkedAt = now
+      const offsetMs = Date.now() - performance.now()
+      if (Math.abs(offsetMs - this.#offsetMs) > CLOCK_STEP_MS) this.#offsetMs = offsetMs
+    }
+    return this.#offsetMs + now
+  }
 }
 
 /** One line when publishing stands still for a while, and one when a message is stored again. */

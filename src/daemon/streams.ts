@@ -42,7 +42,11 @@ export async function prepareStreams(
   const lanes = new Map(all.map(({ name }, lane) => [name, lane]))
   return {
     all,
-    lanes: all.map(stream => ({ name: stream.name, batches: batchMode(config.publish.atomic, stream) })),
+    lanes: all.map(stream => ({
+      name: stream.name,
+      batches: batchMode(config.publish.atomic, stream),
+      shared: stream.planned.shared,
+    })),
     laneOf: filter => {
       const planned = lanes.get(plan.ownerOf.get(filter) ?? '')
       if (planned !== undefined) return planned

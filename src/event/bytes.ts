@@ -71,7 +71,8 @@ export class ByteWriter {
 
   /** The message since `begin()`, as a view that stays valid. The next message starts after it. */
   cut(): Uint8Array {
-    const message = this.buffer.subarray(this.#start, this.at)
+    // Not `subarray`, which makes a Buffer, at three times the cost.
+    const message = new Uint8Array(this.buffer.buffer, this.#start, this.at - this.#start)
     this.#start = this.at
     return message
   }

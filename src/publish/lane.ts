@@ -27,6 +27,8 @@ export interface LaneOptions {
   /** Of the stream. */
   readonly name: string
   readonly batches: BatchMode
+  /** Others write to it by design, so that a fence would break all the time. */
+  readonly shared: boolean
 }
 
 export class Lane {
@@ -42,7 +44,7 @@ export class Lane {
   /** Sequence of the last message, as far as the publisher knows or predicts it. */
   lastSequence = 0
   /** Other writers interfere all the time: no fence any more. What is stored is still found by Msg-Id. */
-  shared = false
+  shared: boolean
   /** A resume of this run has looked at the stream up to this sequence. */
   lookedAt = 0
   /** When that stream was created: another one of the same name holds other messages. */
@@ -54,10 +56,11 @@ export class Lane {
   /** When foreign messages were met at the end of the stream. */
   #foreign: number[] = []
 
-  constructor(index: number, { name, batches }: LaneOptions) {
+  constructor(index: number, { name, batches, shared }: LaneOptions) {
     this.index = index
     this.stream = name
     this.batches = batches
+    this.shared = shared
   }
 
   /** Whether messages go in batches now. `backlog`: how many wait; `ackMs`: how long a publish ack takes. */

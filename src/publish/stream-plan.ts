@@ -30,7 +30,7 @@ export interface PlannedStream {
   readonly subjects: readonly string[]
   /** How it is created; null for `existing`. */
   readonly limits: StreamLimits | null
-  /** Others write to it as well, so that its order is not ours alone. */
+  /** Others write to it by design: consumers of a choreography publish there too, and the worker its dead letters. */
   readonly shared: boolean
 }
 
@@ -98,7 +98,7 @@ class Draft {
     return [...this.#claims].map(([name, { kind, limits, subjects }]) => ({
       ...{ name, kind, limits },
       subjects: withoutContained(subjects),
-      shared: kind === 'existing' || kind === 'token' || kind === 'dead-letter',
+      shared: kind === 'token' || kind === 'dead-letter',
     }))
   }
 

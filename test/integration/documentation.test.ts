@@ -27,7 +27,12 @@ function filesOf(variant: string): Record<string, string> {
 async function launch(variant: string, files: Record<string, string>, more: Record<string, string> = {}) {
   const url = await servers.postgres.createDatabase(variant)
   await servers.postgres.sql(SCHEMA, undefined, url)
-  const env = { DATABASE_URL: url, NATS_URL: servers.nats.url, FRAISEQL_HTTP_HOST: '127.0.0.1', FRAISEQL_HTTP_PORT: '0' }
+  const env = {
+    DATABASE_URL: url,
+    NATS_URL: servers.nats.url,
+    FRAISEQL_HTTP_HOST: '127.0.0.1',
+    FRAISEQL_HTTP_PORT: '0',
+  }
   return { url, daemon: new Daemon({ config: files, env: { ...env, ...more } }) }
 }
 
@@ -52,15 +57,47 @@ async function delivered(total: number): Promise<Record<string, [string, Record<
       }
       return count >= total
     },
-    () => `not all arrived: ${JSON.stringify(Object.entries(found).map(([name, list]) => [name, list.length]))}`,
+    () =>
+      `not all arrived: ${JSON.stringify(Object.entries(found).map(([name, list]) => [name, list.length]))}`,
   )
   return found
 }
 
-async function end(daemon: Daemon, url: string): Promise<void> {
-  await daemon.stop()
-  await servers.postgres.sql("SELECT pg_drop_replication_slot('fraiseql_observer')", undefined, url)
-  const { streams } = await jetstreamManager(servers.nc)
+async function within(
+  variant: string,
+  files: Record<string, string>,
+  use: (daemon: Daemon, url: string) => Promise<void>,
+): Promise<void> {
+  const { daemon, url } = await launch(variant, files)
+  try {
+    await daemon.streaming()
+    await use(daemon, url)
+    await daemon.stop()
+  } finally {
+    await clear(daemon)
+  }
+}
+
+/** All variants have the same slot and streams. */
+async function clear(daemon: Daemon): Promise<void> {
+  await daemon.kill()
+  const { postgres, nc } = servers
+  await until(
+    async () => {
+      const slots = await postgres.sql<{ database: string }>('SELECT database FROM pg_replication_slots')
+      for (const { database } of slots) {
+        const url = new URL(`/${database}`, postgres.url).href
+        await postgres.sql(
+          'SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots',
+          undefined,
+          url,
+        )
+      }
+      return true
+    },
+    () => 'the slot stays',
+  )
+  const { streams } = await jetstreamManager(nc)
   for await (const { config } of streams.list()) await streams.delete(config.name)
 }
 
@@ -68,57 +105,58 @@ test('A: rules with bare subjects, then the singleton; A2: the transport beside 
   const a = filesOf('a')
   assert.deepEqual(Object.keys(a).sort(), ['fraiseql-observer.toml', 'fraiseql.toml'])
   for (const [variant, files] of Object.entries({ a: { 'fraiseql.toml': a['fraiseql.toml']! }, a2: a })) {
-    const { daemon, url } = await launch(variant, files)
-    await daemon.streaming()
-    await servers.postgres.sql(WRITE, undefined, url)
-    const { fraiseql_events, ...others } = await delivered(2)
-    assert.deepEqual(others, {})
-    assert.deepEqual(
-      fraiseql_events!.map(([subject, event]) => [subject, event.event_type, (event.data as { status: string }).status]),
-      [
-        ['order_created', 'INSERT', 'new'],
-        ['order_status_changed', 'UPDATE', 'paid'],
-      ],
-    )
-    const { config } = await (await jetstreamManager(servers.nc)).streams.info('fraiseql_events')
-    assert.equal(config.max_age / 86_400e9, variant === 'a2' ? 30 : 7)
-    assert.equal(config.max_msgs, variant === 'a2' ? 1_000_000 : 10_000_000)
-    await end(daemon, url)
+    await within(variant, files, async (_daemon, url) => {
+      await servers.postgres.sql(WRITE, undefined, url)
+      const { fraiseql_events, ...others } = await delivered(2)
+      assert.deepEqual(others, {})
+      assert.deepEqual(
+        fraiseql_events!.map(([subject, event]) => [
+          subject,
+          event.event_type,
+          (event.data as { status: string }).status,
+        ]),
+        [
+          ['order_created', 'INSERT', 'new'],
+          ['order_status_changed', 'UPDATE', 'paid'],
+        ],
+      )
+      const { config } = await (await jetstreamManager(servers.nc)).streams.info('fraiseql_events')
+      assert.equal(config.max_age / 86_400e9, variant === 'a2' ? 30 : 7)
+      assert.equal(config.max_msgs, variant === 'a2' ? 1_000_000 : 10_000_000)
+    })
   }
 })
 
 test('B: no rules, every table to its default subject', async () => {
-  const { daemon, url } = await launch('b', filesOf('b'))
-  await daemon.streaming()
-  await servers.postgres.sql(WRITE, undefined, url)
-  const { fraiseql_events, ...others } = await delivered(4)
-  assert.deepEqual(others, {})
-  assert.deepEqual(
-    fraiseql_events!.map(([subject]) => subject),
-    [
-      'fraiseql.mutation.Order.INSERT',
-      'fraiseql.mutation.OrderItem.INSERT',
-      'fraiseql.mutation.Order.UPDATE',
-      'fraiseql.mutation.OrderItem.DELETE',
-    ],
-  )
-  await end(daemon, url)
+  await within('b', filesOf('b'), async (_daemon, url) => {
+    await servers.postgres.sql(WRITE, undefined, url)
+    const { fraiseql_events, ...others } = await delivered(4)
+    assert.deepEqual(others, {})
+    assert.deepEqual(
+      fraiseql_events!.map(([subject]) => subject),
+      [
+        'fraiseql.mutation.Order.INSERT',
+        'fraiseql.mutation.OrderItem.INSERT',
+        'fraiseql.mutation.Order.UPDATE',
+        'fraiseql.mutation.OrderItem.DELETE',
+      ],
+    )
+  })
 })
 
 test('C: dotted subjects go to a stream of their first token, which others share', async () => {
-  const { daemon, url } = await launch('c', filesOf('c'))
-  await daemon.streaming()
-  const manager = await jetstreamManager(servers.nc)
-  assert.deepEqual((await manager.streams.info('events')).config.subjects, ['events.>'])
-  // As the choreography's workers do, in between.
-  await servers.nc.request('events.inventory.reserved', '{}', { timeout: 2_000 })
-  await servers.postgres.sql(WRITE, undefined, url)
-  const { events } = await delivered(3)
-  assert.deepEqual(
-    events!.map(([subject]) => subject),
-    ['events.inventory.reserved', 'events.order.created', 'events.order.status_updated'],
-  )
-  await end(daemon, url)
+  await within('c', filesOf('c'), async (_daemon, url) => {
+    const manager = await jetstreamManager(servers.nc)
+    assert.deepEqual((await manager.streams.info('events')).config.subjects, ['events.>'])
+    // As the choreography's workers do, in between.
+    await servers.nc.request('events.inventory.reserved', '{}', { timeout: 2_000 })
+    await servers.postgres.sql(WRITE, undefined, url)
+    const { events } = await delivered(3)
+    assert.deepEqual(
+      events!.map(([subject]) => subject),
+      ['events.inventory.reserved', 'events.order.created', 'events.order.status_updated'],
+    )
+  })
 })
 
 test('D: what a single server cannot do is told with the remedy; with one replica the same file runs', async () => {
@@ -128,7 +166,7 @@ test('D: what a single server cannot do is told with the remedy; with one replic
   try {
     const env = { NATS_URL: guarded.url, NATS_TOKEN: token }
     const { daemon: refused, url } = await launch('d', d, env)
-    assert.deepEqual(await refused.exit, { code: 78, signal: null })
+    assert.deepEqual(await refused.ended(), { code: 78, signal: null })
     assert.match(refused.output, /creating stream orders: .*replicas/)
     assert.match(refused.output, /Set replicas = 1 for a single server/)
     const one = { 'fraiseql.toml': d['fraiseql.toml']!.replace('replicas = 3', 'replicas = 1') }
@@ -143,7 +181,7 @@ test('D: what a single server cannot do is told with the remedy; with one replic
     )
     await daemon.stop()
     for (const { output } of [refused, daemon]) assert.ok(!output.includes(token))
-    await servers.postgres.sql("SELECT pg_drop_replication_slot('fraiseql_observer')", undefined, url)
+    await clear(daemon)
   } finally {
     await guarded.stop()
   }

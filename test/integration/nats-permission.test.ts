@@ -25,7 +25,7 @@ test('publishing is not allowed: the daemon ends and names the subject', async (
   })
   const daemon = await scene.start()
   await scene.sql('INSERT INTO tb_order VALUES (1)')
-  const { code } = await daemon.exit
+  const { code } = await daemon.ended()
   const { output } = daemon
   assert.equal(code, 1)
   assert.match(output, /may not publish to p_few\.Order\.INSERT/)

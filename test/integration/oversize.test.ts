@@ -69,7 +69,7 @@ test('on_oversize = "stop": the daemon ends before it, and goes on from there wh
   const stage = await scene('stop', 'stop')
   const daemon = await stage.start()
   await write(stage)
-  assert.deepEqual(await daemon.exit, { code: 1, signal: null })
+  assert.deepEqual(await daemon.ended(), { code: 1, signal: null })
   assert.match(daemon.output, /has \d+ bytes, and its stream takes 20000/)
   assert.match(daemon.output, /Raise max_payload/)
   const before = (await stage.read()).map(payload).map(event => event.entity_id)

@@ -156,7 +156,7 @@ test('deleted while it runs, and the daemon may not create: it says so and ends'
   const daemon = await stage.start()
   await (await stage.jsm()).streams.delete(stage.stream)
   await write(stage, 5)
-  const { code } = await daemon.exit
+  const { code } = await daemon.ended()
   assert.equal(code, 78)
   assert.match(daemon.output, /stream not_created does not exist/)
   assert.match(daemon.output, /nats stream add not_created/)
@@ -173,7 +173,7 @@ test('the slot was dropped: the daemon stops at the gap, or names it and goes on
   // In the gap between the two slots: lost, and not for the daemon to hide.
   await write(stage, 5)
   const refused = stage.launch()
-  assert.equal((await refused.exit).code, 79)
+  assert.equal((await refused.ended()).code, 79)
   assert.match(refused.output, /replication slot \\?"earlier\\?" is gone.*missing in the stream/)
   stage.settings = { replication: { on_slot_lost: 'recreate' } }
   const second = await stage.start()

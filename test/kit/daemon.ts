@@ -37,7 +37,7 @@ export function startDaemon(options: DaemonOptions): Daemon {
 /** Starts the program and waits for its end. */
 export async function runCli(options: DaemonOptions): Promise<{ code: number | null; output: string }> {
   const daemon = new Daemon(options)
-  const { code } = await daemon.exit
+  const { code } = await daemon.ended()
   return { code, output: daemon.output }
 }
 
@@ -157,9 +157,21 @@ export class Daemon {
     return this
   }
 
+  /** Its end, which must come by itself, or after a signal that was sent. */
+  async ended(): Promise<Exit> {
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        this.#child.kill('SIGKILL')
+        reject(new Error(`does not end:\n${this.lastLines()}`))
+      }, WAIT_MS)
+    })
+    return Promise.race([this.exit, late]).finally(() => clearTimeout(timer))
+  }
+
   kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<Exit> {
     if (!this.#ended) this.#child.kill(signal)
-    return this.exit
+    return this.ended()
   }
 
   /** The orderly way. */

@@ -111,7 +111,7 @@ export class Daemon implements Link {
     const origin = { system: '7h', slot: `s${slot}`, confirmed, endOf: world.wal.endOf() }
     this.publisher = new world.core.Publisher(
       {
-        streams: world.streamNames.map(name => ({ name, batches: setting.batches })),
+        streams: world.streamNames.map(name => ({ name, batches: setting.batches, shared: false })),
         runId: `run${number}`,
         maxMessages: setting.maxMessages,
         maxBytes: setting.maxBytes,

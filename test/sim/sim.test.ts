@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { CORE } from './core.ts'
+import { CORE, patchedCore } from './core.ts'
 import { explain, explore } from './explore.ts'
 import { runSchedule } from './run.ts'
 import { drawSchedule } from './schedule.ts'
@@ -46,4 +46,23 @@ test('without a stranger, a second slot or a removal, order holds without any ex
   assert.equal(found, null, found === null ? '' : explain(found, CORE, true))
   assert.equal(counts['late, excused'], 0)
   assert.equal(counts['stored again, excused'], 0)
+})
+
+test('a resume that reads no further back than a window finds all that is stored', async () => {
+  const maxMessages = 4
+  // One change has three messages at most, so the window holds two more than it should.
+  const enough = {
+    file: 'publish/tail-walk.js',
+    from: 'MAX_WINDOW_MESSAGES + 1024',
+    to: String(maxMessages + 2),
+  }
+  const core = await patchedCore([enough])
+  const options = {
+    seed: 1,
+    schedules: 20_000,
+    setting: { maxMessages, crowded: true },
+    without: ['two slots'],
+  }
+  const { found } = explore(core, options)
+  assert.equal(found, null, found === null ? '' : explain(found, core))
 })

@@ -96,9 +96,9 @@ test('a stream of the server that owns the subject stores it, and is not ours to
     ],
   })
   assert.deepEqual(outline(plan), [
-    ['ALL', 'existing', ['fraiseql.mutation.Order.INSERT', 'fraiseql.dlq'], true],
-    ['money', 'existing', ['billing.paid'], true],
-    ['single', 'existing', ['order_created'], true],
+    ['ALL', 'existing', ['fraiseql.mutation.Order.INSERT', 'fraiseql.dlq'], false],
+    ['money', 'existing', ['billing.paid'], false],
+    ['single', 'existing', ['order_created'], false],
   ])
   assert.ok(plan.streams.every(({ limits }) => limits === null))
 })

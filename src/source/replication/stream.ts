@@ -1,7 +1,7 @@
 /**
  * The replication connection as a Source: START_REPLICATION in COPY BOTH mode, frames in, status updates out.
  *
- * Back-pressure: `pause()` stops the socket; frames of the read that is under way are held, at most one socket read.
+ * Back-pressure: `pause()` stops the socket; what is left of the read that is under way waits, at most one socket read.
  * Status updates go on from a timer meanwhile, so that PostgreSQL doesn't take a blocked daemon for a dead one.
  * https://www.postgresql.org/docs/current/protocol-replication.html
  */
@@ -12,6 +12,7 @@ import type { Lsn } from '../../lsn.ts'
 import { formatLsn, NO_LSN } from '../../lsn.ts'
 import { classifyPostgresError } from '../../postgres-codes.ts'
 import type { Sink, Source } from '../source.ts'
+import { CopyFrames } from './copy-frames.ts'
 import type { Types } from './pgoutput.ts'
 import { PgoutputDecoder } from './pgoutput.ts'
 
@@ -44,14 +45,10 @@ export class ReplicationStream implements Source, Submittable {
   readonly #socket: Duplex
   readonly #connection: Connection & { endCopyFrom(): void; sendCopyFromChunk(chunk: Buffer): void }
   readonly #status = Buffer.alloc(34)
-  /** Frames that came after `pause()`, in order. */
-  #held: Buffer[] = []
-  /** The next of them to deliver. */
-  #heldAt = 0
+  #frames: CopyFrames | null = null
   #paused = false
   /** Column types are being loaded; nothing may be decoded until then. */
   #loading = false
-  #draining = false
   #sink: Sink | null = null
   #confirmed: Lsn
   #sent: Lsn = NO_LSN
@@ -95,7 +92,6 @@ export class ReplicationStream implements Source, Submittable {
       clearInterval(timer)
       if (this.#confirmTimer !== null) clearTimeout(this.#confirmTimer)
       this.#sink = null
-      this.#held = []
       this.#socket.resume()
       client.removeAllListeners('end')
       client.end().catch(() => {})
@@ -114,36 +110,23 @@ export class ReplicationStream implements Source, Submittable {
 
   pause(): void {
     this.#paused = true
-    this.#socket.pause()
+    this.#frames?.hold()
   }
 
   resume(): void {
     this.#paused = false
-    this.#drain()
+    this.#release()
   }
 
   submit(): void {
+    this.#frames = new CopyFrames(this.#socket, (buffer, start, end) => this.#copyData(buffer, start, end))
+    if (this.#paused) this.#frames.hold()
     const { slotName, publicationName, startLsn } = this.#options
     const publication = `"${publicationName.replaceAll('"', '""')}"`.replaceAll("'", "''")
     this.#connection.query(
       `START_REPLICATION SLOT "${slotName}" LOGICAL ${formatLsn(startLsn)} ` +
         `(proto_version '1', publication_names '${publication}', messages 'true')`,
     )
-  }
-
-  /** Called by `pg` for every frame, with a view that is reused. Nothing may be thrown out of here. */
-  handleCopyData(message: { chunk: Buffer }): void {
-    this.#heard = true
-    if (this.#sink === null) return
-    if (this.#paused || this.#loading || this.#held.length > 0) {
-      this.#held.push(Buffer.from(message.chunk))
-      return
-    }
-    try {
-      this.#frame(message.chunk, false)
-    } catch (error) {
-      this.#failHere(error)
-    }
   }
 
   handleError(error: unknown): void {
@@ -157,53 +140,47 @@ export class ReplicationStream implements Source, Submittable {
     else this.#fail(connectionEnded())
   }
 
+  #copyData(buffer: Buffer, start: number, end: number): void {
+    this.#heard = true
+    if (this.#sink === null) return
+    try {
+      this.#frame(this.#sink, buffer, start, end)
+    } catch (error) {
+      this.#failHere(error)
+    }
+  }
+
   /** One frame: XLogData (`w`) or keepalive (`k`). */
-  #frame(chunk: Buffer, typesAreFresh: boolean): void {
-    const sink = this.#sink!
-    if (chunk[0] === 0x77) {
-      const missing = this.#decoder.decode(chunk, 25, chunk.length, sink, typesAreFresh)
-      if (missing !== null) this.#loadTypes(missing, Buffer.from(chunk))
+  #frame(sink: Sink, buffer: Buffer, start: number, end: number, typesAreFresh = false): void {
+    if (buffer[start] === 0x77) {
+      const missing = this.#decoder.decode(buffer, start + 25, end, sink, typesAreFresh)
+      if (missing !== null) this.#loadTypes(missing, Buffer.from(buffer.subarray(start, end)))
       return
     }
-    if (chunk[0] !== 0x6b || chunk.length < 18) return
-    const walEnd = chunk.readBigUInt64BE(1) as Lsn
+    if (buffer[start] !== 0x6b || end - start < 18) return
+    const walEnd = buffer.readBigUInt64BE(start + 1) as Lsn
     if (!this.#decoder.inTransaction) sink.progress(walEnd)
-    if (chunk[17] === 1) this.#sendStatus()
+    if (buffer[start + 17] === 1) this.#sendStatus()
   }
 
   /** A table with the user's own types was described: read them from the catalog, then decode the frame again. */
   #loadTypes(oids: readonly number[], frame: Buffer): void {
     this.#loading = true
-    this.#socket.pause()
+    this.#frames?.hold()
     this.#options.types
       .load(oids)
       .then(() => {
         this.#loading = false
         if (this.#sink === null) return
-        this.#frame(frame, true)
-        this.#drain()
+        this.#frame(this.#sink, frame, 0, frame.length, true)
+        this.#release()
       })
       .catch(error => this.#failHere(error))
   }
 
-  /** Deliver what was held; then read on, if nobody paused again. */
-  #drain(): void {
-    if (this.#draining || this.#loading || this.#sink === null) return
-    this.#draining = true
-    try {
-      while (this.#heldAt < this.#held.length && !this.#paused && !this.#loading) {
-        this.#frame(this.#held[this.#heldAt++]!, false)
-      }
-      if (this.#heldAt === this.#held.length) {
-        this.#held.length = 0
-        this.#heldAt = 0
-      }
-    } catch (error) {
-      this.#failHere(error)
-    } finally {
-      this.#draining = false
-    }
-    if (this.#held.length === 0 && !this.#paused && !this.#loading) this.#socket.resume()
+  /** Deliver what waited and read on, if nothing stands against it. */
+  #release(): void {
+    if (!this.#paused && !this.#loading) this.#frames?.release()
   }
 
   /**
@@ -238,10 +215,10 @@ export class ReplicationStream implements Source, Submittable {
     if (this.#ending) return
     this.#ending = true
     this.#sink = null
-    this.#held = []
     if (this.#sent !== this.#confirmed) this.#sendStatus()
     this.#connection.endCopyFrom()
-    this.#socket.resume()
+    // PostgreSQL's answer stands behind what waits here.
+    this.#frames?.release()
     const timer = setTimeout(() => this.#settle?.resolve(), END_TIMEOUT_MS)
     timer.unref()
   }

@@ -1,0 +1,122 @@
+/**
+ * Takes a connection's socket over from the driver, for streaming: CopyData messages are found in the bytes of each read
+ * and delivered where they lie, everything else goes on to the driver. The driver makes an object and two events of each
+ * message, and copies what is left of a read.
+ * https://www.postgresql.org/docs/current/protocol-message-formats.html
+ */
+import type { Duplex } from 'node:stream'
+
+/** Type and length, which counts itself but not the type. */
+const HEADER_BYTES = 5
+const COPY_DATA = 0x64
+const NOTHING = Buffer.alloc(0)
+
+type Listener = (chunk: Buffer) => void
+
+export class CopyFrames {
+  readonly #socket: Duplex
+  readonly #deliver: (buffer: Buffer, start: number, end: number) => void
+  readonly #driver: readonly Listener[]
+  /** The read that is being worked through, and how far. */
+  #chunk: Buffer = NOTHING
+  #at = 0
+  /** Reads behind it. */
+  readonly #waiting: Buffer[] = []
+  /** A message that began in an earlier read, as far as it is known how long it is. */
+  #partial: Buffer = NOTHING
+  #filled = 0
+  #held = false
+  #working = false
+
+  /**
+   * Call while the driver waits for nothing. `deliver` gets the content of each CopyData message as a range of `buffer`,
+   * which stays as it is; it must not throw.
+   */
+  constructor(socket: Duplex, deliver: (buffer: Buffer, start: number, end: number) => void) {
+    this.#socket = socket
+    this.#deliver = deliver
+    this.#driver = socket.listeners('data') as Listener[]
+    for (const listener of this.#driver) socket.off('data', listener)
+    socket.on('data', (chunk: Buffer) => {
+      this.#waiting.push(chunk)
+      this.#work()
+    })
+  }
+
+  /** Nothing is delivered after the call that is under way, until `release()`. What came already waits here. */
+  hold(): void {
+    this.#held = true
+    this.#socket.pause()
+  }
+
+  release(): void {
+    this.#held = false
+    this.#work()
+    if (!this.#held) this.#socket.resume()
+  }
+
+  #work(): void {
+    if (this.#working) return
+    this.#working = true
+    try {
+      while (!this.#held && this.#hasMore()) this.#next()
+    } finally {
+      this.#working = false
+    }
+  }
+
+  #hasMore(): boolean {
+    if (this.#at < this.#chunk.length) return true
+    const next = this.#waiting.shift()
+    this.#chunk = next ?? NOTHING
+    this.#at = 0
+    return next !== undefined
+  }
+
+  #next(): void {
+    const chunk = this.#chunk
+    const start = this.#at
+    if (this.#filled === 0 && start + HEADER_BYTES <= chunk.length) {
+      const end = start + 1 + lengthAt(chunk, start + 1)
+      if (end <= chunk.length) {
+        this.#at = end
+        this.#message(chunk, start, end)
+        return
+      }
+    }
+    this.#fill(chunk)
+  }
+
+  /** Puts together a message that is spread over several reads: first its header, then a buffer of its full length. */
+  #fill(chunk: Buffer): void {
+    if (this.#filled === 0) this.#partial = Buffer.allocUnsafe(HEADER_BYTES)
+    this.#copy(chunk)
+    if (this.#filled < this.#partial.length) return
+    if (this.#filled === HEADER_BYTES) {
+      const header = this.#partial
+      this.#partial = Buffer.allocUnsafe(1 + lengthAt(header, 1))
+      header.copy(this.#partial)
+      this.#copy(chunk)
+      if (this.#filled < this.#partial.length) return
+    }
+    const message = this.#partial
+    this.#partial = NOTHING
+    this.#filled = 0
+    this.#message(message, 0, message.length)
+  }
+
+  #copy(chunk: Buffer): void {
+    const copied = chunk.copy(this.#partial, this.#filled, this.#at)
+    this.#filled += copied
+    this.#at += copied
+  }
+
+  #message(buffer: Buffer, start: number, end: number): void {
+    if (buffer[start] === COPY_DATA) this.#deliver(buffer, start + HEADER_BYTES, end)
+    else for (const listener of this.#driver) listener.call(this.#socket, buffer.subarray(start, end))
+  }
+}
+
+function lengthAt(buffer: Buffer, at: number): number {
+  return ((buffer[at]! << 24) | (buffer[at + 1]! << 16) | (buffer[at + 2]! << 8) | buffer[at + 3]!) >>> 0
+}
