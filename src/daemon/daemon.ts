@@ -42,6 +42,14 @@ export async function runDaemon({ config, log, version }: DaemonOptions, signal:
     typesReread: new Map(),
   }
   log.info({ version, slot: config.replication.slot_name, prefix: config.stream.subject_prefix }, 'starting')
+  for (const { channel, origin } of config.rules) {
+    if (channel === null) continue
+    const at = `${origin.file}:${origin.line}`
+    log.warn(
+      { channel, rule: at },
+      'NOTIFY on this channel needs the notify source; logical messages are published',
+    )
+  }
   const turning = setInterval(() => board.turned(), TURN_MS)
   try {
     await runAll([httpService(context), bridgeService(context)], signal)

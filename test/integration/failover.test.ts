@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import type { NatsConnection } from '@nats-io/transport-node'
-import { until } from '../kit/daemon.ts'
+import { type Daemon, until } from '../kit/daemon.ts'
 import { type NatsServer, startNats } from '../kit/nats.ts'
 import { type PostgresServer, startPostgres } from '../kit/postgres.ts'
 import { connectForTest, Scene } from '../kit/scene.ts'
@@ -68,7 +68,7 @@ async function promote({ primary, standby }: Pair): Promise<void> {
   await standby.sql('SELECT pg_promote()')
 }
 
-async function caughtUp({ standby, scene, url }: Pair): Promise<void> {
+async function caughtUp({ standby, scene, url }: Pair, daemon: Daemon): Promise<void> {
   const [now] = await standby.sql<{ at: string }>('SELECT pg_current_wal_lsn()::text AS at')
   await until(
     async () => {
@@ -79,7 +79,7 @@ async function caughtUp({ standby, scene, url }: Pair): Promise<void> {
       )
       return slot?.done === true
     },
-    () => 'the daemon does not go on with the promoted server',
+    () => `the daemon does not go on with the promoted server:\n${daemon.output}\n${standby.log()}`,
     60_000,
   )
 }
@@ -106,7 +106,7 @@ test('the standby that has confirmed everything is promoted: no row is lost, non
   for (let i = 0; i < 20; i++) await scene.sql(insert(20, 'in flight'))
   await promote(pair)
   await standby.sql(insert(300, 'after'), undefined, url)
-  await caughtUp(pair)
+  await caughtUp(pair, daemon)
   const rows = await standby.sql<{ id: number; note: string }>('SELECT note FROM tb_row ORDER BY id', undefined, url)
   assert.deepEqual(
     await notes(scene),
@@ -134,7 +134,7 @@ test('rows that only the lost primary had are no reason to skip those of the new
   await scene.caughtUp()
   await promote(pair)
   for (let i = 0; i < 10; i++) await standby.sql(insert(50, 'new'), undefined, url)
-  await caughtUp(pair)
+  await caughtUp(pair, daemon)
   const found = await notes(scene)
   assert.deepEqual(
     ['common', 'lost', 'new'].map(note => counted(found, note)),
