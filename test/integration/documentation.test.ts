@@ -10,9 +10,7 @@ import { projectRoot } from '../kit/project-root.ts'
 import { shareServers } from '../kit/stage.ts'
 import { payload, readStream } from '../kit/stream-reader.ts'
 
-// The main stream of the documentation has 10 GB, which the server sets aside as a whole.
-const room = 'jetstream { max_file_store: 1TB }'
-const servers = shareServers({ nats: { config: room } })
+const servers = shareServers()
 
 const SCHEMA = `
   CREATE TABLE tb_order (id int PRIMARY KEY, order_id text, status text);
@@ -162,7 +160,7 @@ test('C: dotted subjects go to a stream of their first token, which others share
 test('D: what a single server cannot do is told with the remedy; with one replica the same file runs', async () => {
   const d = filesOf('d')
   const token = 't0p-secret-token'
-  const guarded = await startNats({ config: `${room}\nauthorization { token: "${token}" }` })
+  const guarded = await startNats({ config: `authorization { token: "${token}" }` })
   try {
     const env = { NATS_URL: guarded.url, NATS_TOKEN: token }
     const { daemon: refused, url } = await launch('d', d, env)

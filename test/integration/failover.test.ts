@@ -120,9 +120,9 @@ test('rows that only the lost primary had are no reason to skip those of the new
   const pair = await makePair('diverged', {})
   const { scene, standby, url } = pair
   const daemon = await scene.start()
+  await slotIsCopied(pair)
   await scene.sql(insert(100, 'common'))
   await scene.caughtUp()
-  await slotIsCopied(pair)
   // The standby gets no more; the stream does.
   await standby.sql("ALTER SYSTEM SET primary_conninfo = ''")
   await standby.sql('SELECT pg_reload_conf()')

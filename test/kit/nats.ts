@@ -75,9 +75,7 @@ export async function startNats(options: NatsOptions = {}): Promise<NatsServer> 
 }
 
 /** Resolves when the servers have agreed on a JetStream leader, so that streams can be created at once. */
-export async function startNatsCluster(
-  options: ClusterOptions = {},
-): Promise<NatsCluster> {
+export async function startNatsCluster(options: ClusterOptions = {}): Promise<NatsCluster> {
   const { release, size = 3, config = '', advertise = true } = options
   const binary = await findBinary(release)
   const ports = await Promise.all(Array.from({ length: size }, freePort))
@@ -123,7 +121,7 @@ async function prepare({ binary, name, config = '', jetstream = true }: Plan): P
     `server_name: "${name}"`,
     `listen: "127.0.0.1:${port}"`,
     `http: "127.0.0.1:${monitorPort}"`,
-    ...(jetstream ? [`jetstream { store_dir: ${JSON.stringify(storeDir)} }`] : []),
+    ...(jetstream ? [`jetstream { store_dir: ${JSON.stringify(storeDir)}, max_file_store: 1TB }`] : []),
   ]
   const configFile = join(home, 'nats.conf')
   const reconfigure = (end: string) => writeFileSync(configFile, `${own.join('\n')}\n${end}\n`)

@@ -70,13 +70,16 @@ export interface SlotLag {
 const PLUGIN = 'pgoutput'
 const POLL_MS = 1000
 
-/** Columns that only later releases have are read through the row's JSON, so that one query serves all. */
+/**
+ * Columns that only later releases have are read through the row's JSON, so that one query serves all. `synced` stays
+ * true on a standby that was promoted, where it means nothing.
+ */
 const FACTS = `
   SELECT s.slot_name, s.plugin, s.database, current_database() AS current_database, s.temporary, s.two_phase,
          s.active_pid, a.application_name, host(a.client_addr) AS client_address,
          s.confirmed_flush_lsn::text AS confirmed_flush, s.restart_lsn::text AS restart_lsn, s.wal_status,
          s.safe_wal_size::text AS safe_wal_size, to_jsonb(s)->>'invalidation_reason' AS invalidation_reason,
-         coalesce((to_jsonb(s)->>'synced')::boolean, false) AS synced,
+         pg_is_in_recovery() AND coalesce((to_jsonb(s)->>'synced')::boolean, false) AS synced,
          (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()
                ELSE pg_current_wal_lsn() END)::text AS current_lsn
   FROM pg_replication_slots s LEFT JOIN pg_stat_activity a ON a.pid = s.active_pid
