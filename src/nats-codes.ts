@@ -96,7 +96,7 @@ const TABLE: Readonly<Record<number, Entry>> = {
   10163: ['retry', 'the stream is not ready to check the last sequence', WAIT],
   10167: ['retry', 'the server has too many requests to answer', WAIT],
   // Creating and changing streams.
-  10005: ['configuration', 'the cluster has no suitable servers for the stream', FEWER_REPLICAS],
+  10005: ['retry', 'the cluster has no suitable servers for the stream, or not yet', FEWER_REPLICAS],
   [JS.replicasNotSupported]: ['configuration', 'a single NATS server cannot keep replicas', FEWER_REPLICAS],
   [JS.insufficientResources]: ['retry', 'the server has not enough storage or memory for the stream', ROOM],
   [JS.memoryFull]: ['retry', 'the server has not enough memory for the stream', ROOM],

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import type { NatsConnection } from '@nats-io/transport-node'
 import type { StreamLimits } from '../../src/config/config.ts'
-import { ConfigurationError, FatalError } from '../../src/errors.ts'
+import { ConfigurationError, FatalError, RetryableError } from '../../src/errors.ts'
 import { connectNats } from '../../src/nats.ts'
 import { requestApi } from '../../src/nats-api.ts'
 import {
@@ -278,7 +278,9 @@ test('replicas on a cluster, and more of them than it has servers', async () => 
   const cluster = await startNatsCluster()
   const connection = await connectTo(cluster.url)
   try {
-    const stream = await ensureStream(connection, planned('r3', ['r3.>'], { replicas: 3 }), { create: true })
+    const stream = await onceThereAreServers(() =>
+      ensureStream(connection, planned('r3', ['r3.>'], { replicas: 3 }), { create: true }),
+    )
     assert.deepEqual([stream.created, stream.replicas], [true, 3])
     const lowered = await ensureStream(connection, planned('r3', ['r3.>', 'r3_more']), { create: true })
     assert.deepEqual(lowered.added, ['r3_more'])
@@ -286,13 +288,25 @@ test('replicas on a cluster, and more of them than it has servers', async () => 
     await assert.rejects(
       ensureStream(connection, planned('r5', ['r5.>'], { replicas: 5 }), { create: true }),
       (error: unknown) =>
-        error instanceof ConfigurationError && error.code === '10005' && /replicas = 1/.test(error.remedy),
+        error instanceof RetryableError && error.code === '10005' && /replicas = 1/.test(error.remedy),
     )
   } finally {
     await connection.close()
     await cluster.stop()
   }
 })
+
+/** A cluster that has just been started may take a while to know all its servers. */
+async function onceThereAreServers<T>(attempt: () => Promise<T>): Promise<T> {
+  for (let left = 50; ; left--) {
+    try {
+      return await attempt()
+    } catch (error) {
+      if (left === 0 || !(error instanceof RetryableError)) throw error
+      await new Promise(resolve => setTimeout(resolve, 200))
+    }
+  }
+}
 
 function planned(
   name: string,

@@ -38,8 +38,9 @@ export type WalStatus = 'reserved' | 'extended' | 'unreserved' | 'lost'
 /** A row of pg_replication_slots. */
 export interface SlotFacts {
   readonly name: string
-  /** null for a physical slot. */
+  /** null for a physical slot, and for one that is being made. */
   readonly plugin: string | null
+  /** null for a physical slot. */
   readonly database: string | null
   readonly currentDatabase: string
   readonly temporary: boolean
@@ -180,23 +181,28 @@ export async function currentLsn(client: Client): Promise<Lsn> {
   }
 }
 
+/** Pure. Throws for a slot that is somebody else's. Before one is dropped, this must have let it pass. */
+export function requireOwnSlot(slot: SlotFacts): void {
+  const foreign = foreignness(slot)
+  if (foreign === null) return
+  throw new ConfigurationError(`replication slot "${slot.name}" ${foreign}`, {
+    code: 'SLOT_FOREIGN',
+    remedy:
+      'Choose another [replication] slot_name, or drop this slot if nobody needs it: ' +
+      `SELECT pg_drop_replication_slot('${slot.name}');`,
+  })
+}
+
 /** Pure: what a slot that is present means for us. Throws when it can't be used. */
 export function judgeSlot(slot: SlotFacts): ReadySlot | BusySlot {
   const { name, holder, confirmedFlush, restartLsn, walStatus, safeWalSize } = slot
-  const foreign = foreignness(slot)
-  if (foreign !== null) {
-    throw new ConfigurationError(`replication slot "${name}" ${foreign}`, {
-      code: 'SLOT_FOREIGN',
-      remedy:
-        'Choose another [replication] slot_name, or drop this slot if nobody needs it: ' +
-        `SELECT pg_drop_replication_slot('${name}');`,
-    })
-  }
+  requireOwnSlot(slot)
   if (isLost(slot)) throw lostSlot(slot)
   if (slot.synced) throw onStandby(name)
   if (holder !== null) return { state: 'busy', holder }
   // A slot that is being made has no position yet; its maker is about to become its holder.
-  if (confirmedFlush === null || restartLsn === null || walStatus === null) throw gone(name)
+  if (slot.plugin === null || confirmedFlush === null || restartLsn === null || walStatus === null)
+    throw gone(name)
   return { state: 'ready', created: false, confirmedFlush, restartLsn, walStatus, safeWalSize }
 }
 
@@ -276,8 +282,10 @@ async function createSlot(client: Client, name: string): Promise<void> {
 
 /** Why a slot can't be ours, as the end of a sentence; null when it can. */
 function foreignness(slot: SlotFacts): string | null {
-  if (slot.plugin === null) return 'is a physical one'
-  if (slot.plugin !== PLUGIN) return `belongs to the output plugin ${slot.plugin}, not ${PLUGIN}`
+  if (slot.database === null) return 'is a physical one'
+  // While a slot is being made it has no plugin yet.
+  if (slot.plugin !== null && slot.plugin !== PLUGIN)
+    return `belongs to the output plugin ${slot.plugin}, not ${PLUGIN}`
   if (slot.database !== slot.currentDatabase) {
     return `belongs to database "${slot.database}", not "${slot.currentDatabase}"`
   }
