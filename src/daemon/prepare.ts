@@ -12,7 +12,7 @@ import {
   publicationExists,
 } from '../source/replication/publication.ts'
 import { checkServer, identifySystem, inspectServer, serverError } from '../source/replication/server.ts'
-import { dropSlot, readSlot, type SlotFacts } from '../source/replication/slot.ts'
+import { dropSlot, readSlot, requireOwnSlot, type SlotFacts } from '../source/replication/slot.ts'
 import type { Context } from './context.ts'
 import { gapSubject } from './lost-slot.ts'
 
@@ -27,6 +27,7 @@ export async function prepareDatabase(
   const problems = checkServer(server, { slotExists: slot !== null })
   const error = serverError(problems)
   if (error !== null) throw error
+  if (slot !== null) requireOwnSlot(slot)
   for (const { message, remedy } of problems) log.warn({ remedy }, message)
   board.connection('postgres', 'connected', versionText(server.version))
   const rules = config.rules.filter(rule => rule.table !== null)

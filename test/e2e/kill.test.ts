@@ -23,7 +23,8 @@ const SCHEMA = `
 const STEPS: readonly ((n: number) => string)[] = [
   // COPY, all rows of which share one LSN.
   n => `COPY tb_order (total, note) FROM PROGRAM 'seq 1 150 | sed "s/$/\tcopied ${n}/"'`,
-  n => `INSERT INTO tb_order (total, note) SELECT g * 1.00001, 'row ' || g || ' of ${n}' FROM generate_series(1, 60) g`,
+  n =>
+    `INSERT INTO tb_order (total, note) SELECT g * 1.00001, 'row ' || g || ' of ${n}' FROM generate_series(1, 60) g`,
   n => `
     BEGIN;
     INSERT INTO tb_order (total, note) VALUES (${n}, 'before the savepoint');
@@ -38,7 +39,8 @@ const STEPS: readonly ((n: number) => string)[] = [
   n => `INSERT INTO tb_order_item (fk_order, price, body, raw)
     SELECT ${n}, random(), repeat(md5(g::text), 200), decode(md5(g::text), 'hex') FROM generate_series(1, 8) g`,
   // Leaves the TOASTed column as it is.
-  n => `UPDATE tb_order_item SET price = ${n} WHERE id IN (SELECT id FROM tb_order_item ORDER BY id DESC LIMIT 15)`,
+  n =>
+    `UPDATE tb_order_item SET price = ${n} WHERE id IN (SELECT id FROM tb_order_item ORDER BY id DESC LIMIT 15)`,
   n => `DELETE FROM tb_order WHERE id IN (SELECT id FROM tb_order ORDER BY id OFFSET ${n % 7} LIMIT 12)`,
   n => `SELECT pg_logical_emit_message(true, 'tb_audit', 'step ${n}')`,
   n => `BEGIN; INSERT INTO tb_order (note) VALUES ('never ${n}'); ROLLBACK`,
@@ -76,7 +78,10 @@ test('10,000 changes, three kills: the stream is the commit history', async () =
   try {
     for (const kill of [1, 2, 3]) {
       const target = (CHANGES / 4) * kill
-      await until(async () => (await stored()) >= target, () => `stays below ${target}:\n${daemon.lastLines()}`)
+      await until(
+        async () => (await stored()) >= target,
+        () => `stays below ${target}:\n${daemon.lastLines()}`,
+      )
       assert.deepEqual(await daemon.kill('SIGKILL'), { code: null, signal: 'SIGKILL' })
       daemon = await stage.start()
     }
@@ -102,7 +107,10 @@ test('10,000 changes, three kills: the stream is the commit history', async () =
 })
 
 /** Same order, none missing, none twice. */
-async function compare(messages: readonly StreamMessage[], expected: readonly WitnessedChange[]): Promise<void> {
+async function compare(
+  messages: readonly StreamMessage[],
+  expected: readonly WitnessedChange[],
+): Promise<void> {
   const [row] = await servers.postgres.sql<{ id: string }>(
     'SELECT system_identifier::text AS id FROM pg_control_system()',
   )

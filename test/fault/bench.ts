@@ -36,7 +36,10 @@ export interface Result {
   readonly peakBytes: number
   /** Violations that are not about messages. */
   readonly complaints: readonly string[]
-  readonly logs: string
+  /** Stored, acknowledged, and gone: what the daemon has no part in. */
+  readonly lostByBroker: readonly string[]
+  /** File of all that happened. */
+  readonly journal: string
 }
 
 /** Without a person, at the latest. */
@@ -131,8 +134,9 @@ class Bench {
       recoveries: this.#recoveries,
       takeovers: this.#takeovers,
       peakBytes,
-      complaints: [...complaints, ...this.#reader.lostByBroker.slice(0, 5), ...memory],
-      logs: daemons.slice(-3).map(daemon => daemon.tell()).join('\n'),
+      complaints: [...complaints, ...memory],
+      lostByBroker: this.#reader.lostByBroker,
+      journal: this.#world.journal,
     }
   }
 
@@ -151,6 +155,7 @@ class Bench {
     this.#counts.set(name, (this.#counts.get(name) ?? 0) + 1)
     this.#lastFault = name
     this.#options.say(name)
+    this.#world.note(`FAULT ${name}`)
     const stage: Stage = {
       world: this.#world,
       reader: this.#reader,
@@ -158,6 +163,7 @@ class Bench {
       takeovers: this.#takeovers,
     }
     await fault.run(stage).catch(error => this.#world.complain(`${name}: ${(error as Error).stack}`))
+    this.#world.note(`HEALED ${name}`)
   }
 
   /** Who ended by itself is told, and started again so that the run goes on. */

@@ -34,7 +34,8 @@ export class DaemonProcess {
   readonly #child: ChildProcess
   readonly #watchdog: Watchdog
 
-  constructor(name: string, config: string) {
+  /** `tell`: is given each line of its log. */
+  constructor(name: string, config: string, tell: (line: string) => void) {
     this.name = name
     const home = mkdtempSync(join(tmpdir(), 'fraiseql-test-fault-'))
     this.#watchdog = startWatchdog(home, 'KILL')
@@ -48,6 +49,7 @@ export class DaemonProcess {
     for (const stream of [this.#child.stdout!, this.#child.stderr!]) {
       createInterface({ input: stream }).on('line', text => {
         this.log.push({ at: Date.now(), text })
+        tell(`${name} ${text}`)
         if (this.log.length > LINES) this.log.shift()
       })
     }

@@ -89,7 +89,12 @@ export class StreamReader {
       this.#created = created
       this.#lastSeq = 0
     }
-    if (state.last_seq <= this.#lastSeq) return 0
+    if (state.last_seq < this.#lastSeq) {
+      this.lostByBroker.push(`${state.last_seq + 1} to ${this.#lastSeq}, at ${new Date().toISOString()}`)
+      this.#epoch++
+      this.#lastSeq = state.last_seq
+    }
+    if (state.last_seq === this.#lastSeq) return 0
     const before = this.#lastSeq
     await this.#readFrom(Math.max(before + 1, state.first_seq), state.last_seq, message => {
       this.messages.push(message)

@@ -28,7 +28,8 @@ export function report(result: Result): Report {
       `workload ${table(actions).map(line => line.trim()).join(', ')}`,
       ...verdict.violations.map(({ text }) => `VIOLATION ${text}`),
       ...complaints.map(text => `VIOLATION ${text}`),
-      ...(kept ? ['every promise was kept'] : ['', 'the last lines of the daemons:', result.logs]),
+      ...result.lostByBroker.slice(0, 5).map(text => `the broker lost: ${text}`),
+      kept ? 'every promise was kept' : `what happened: ${result.journal}`,
     ],
   }
 }

@@ -2,6 +2,9 @@
  * What the bench plays on: real servers, a proxy before each, the daemon (sometimes two), and connections of the
  * bench's own that go past the proxies.
  */
+import { appendFileSync, mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { jetstreamManager, type JetStreamManager } from '@nats-io/jetstream'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { type NatsRelease, type NatsServer, startNats, startNatsCluster } from '../kit/nats.ts'
@@ -45,6 +48,8 @@ export class World {
   readonly url: string
   /** All that were ever started. */
   readonly daemons: DaemonProcess[] = []
+  /** File of all that happened: faults, and the logs of all daemons. */
+  readonly journal = join(mkdtempSync(join(tmpdir(), 'fraiseql-fault-')), 'journal.log')
   /** What went wrong beside the stream. */
   readonly complaints: string[] = []
   #inCharge: DaemonProcess | null = null
@@ -95,7 +100,7 @@ export class World {
   }
 
   startDaemon(): DaemonProcess {
-    const daemon = new DaemonProcess(`daemon ${this.daemons.length + 1}`, this.#config())
+    const daemon = new DaemonProcess(`daemon ${this.daemons.length + 1}`, this.#config(), line => this.note(line))
     this.daemons.push(daemon)
     this.#inCharge = daemon
     return daemon
@@ -107,6 +112,12 @@ export class World {
 
   complain(text: string): void {
     this.complaints.push(`${new Date().toISOString()} ${text}`)
+    this.note(`VIOLATION ${text}`)
+  }
+
+  /** Into the journal. */
+  note(line: string): void {
+    appendFileSync(this.journal, `${new Date().toISOString()} ${line}\n`)
   }
 
   /** On a connection of its own, past the proxy. */

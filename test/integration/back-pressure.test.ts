@@ -24,9 +24,15 @@ test('a stalled broker stalls the reading, and nothing else', async () => {
   const daemon = await stage.start()
   const sequence = async () => (await daemon.status()).streams[0]?.last_sequence ?? 0
   await stage.sql(`INSERT INTO tb_row SELECT n, repeat('x', 1000) FROM generate_series(1, ${rows}) n`)
-  await until(async () => (await sequence()) > 2_000, () => 'nothing arrives')
+  await until(
+    async () => (await sequence()) > 2_000,
+    () => 'nothing arrives',
+  )
   servers.nats.freeze()
-  await until(async () => (await daemon.status()).in_flight.paused, () => 'the reading is not paused')
+  await until(
+    async () => (await daemon.status()).in_flight.paused,
+    () => 'the reading is not paused',
+  )
   const before = memory(daemon.pid)
   const { in_flight } = await daemon.status()
   assert.ok(in_flight.messages <= 1_024 + 16, `${in_flight.messages} in flight`)

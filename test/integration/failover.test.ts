@@ -42,7 +42,10 @@ async function makePair(name: string, settings: Readonly<Record<string, string>>
   started.push(() => standby.stop('immediate'))
   const hosts = [primary, standby].map(({ port }) => `127.0.0.1:${port}`).join(',')
   const url = `postgresql://postgres@${hosts}/${name}?target_session_attrs=read-write`
-  const scene = new Scene({ postgres: primary, nats, nc }, database, { name, settings: { database: { url } } })
+  const scene = new Scene({ postgres: primary, nats, nc }, database, {
+    name,
+    settings: { database: { url } },
+  })
   started.push(() => scene.killDaemons())
   return { primary, standby, scene, url: database.replace(`:${primary.port}/`, `:${standby.port}/`) }
 }
@@ -107,7 +110,11 @@ test('the standby that has confirmed everything is promoted: no row is lost, non
   await promote(pair)
   await standby.sql(insert(300, 'after'), undefined, url)
   await caughtUp(pair, daemon)
-  const rows = await standby.sql<{ id: number; note: string }>('SELECT note FROM tb_row ORDER BY id', undefined, url)
+  const rows = await standby.sql<{ id: number; note: string }>(
+    'SELECT note FROM tb_row ORDER BY id',
+    undefined,
+    url,
+  )
   assert.deepEqual(
     await notes(scene),
     rows.map(({ note }) => note),
@@ -127,7 +134,9 @@ test('rows that only the lost primary had are no reason to skip those of the new
   await standby.sql("ALTER SYSTEM SET primary_conninfo = ''")
   await standby.sql('SELECT pg_reload_conf()')
   await until(
-    async () => (await scene.sql("SELECT 1 FROM pg_stat_replication WHERE application_name = 'walreceiver'")).length === 0,
+    async () =>
+      (await scene.sql("SELECT 1 FROM pg_stat_replication WHERE application_name = 'walreceiver'")).length ===
+      0,
     () => 'the standby still receives',
   )
   await scene.sql(insert(400, 'lost'))

@@ -22,7 +22,10 @@ test('SIGTERM in the middle of a backlog: exit 0 soon, and the next run goes on 
     const daemon = await stage.start()
     const target = Math.min(rows, done + 6_000)
     const stored = async () => (await (await stage.jsm()).streams.info(stage.stream)).state.messages
-    await until(async () => (await stored()) >= target, () => `stays below ${target}`)
+    await until(
+      async () => (await stored()) >= target,
+      () => `stays below ${target}`,
+    )
     const began = Date.now()
     assert.deepEqual(await daemon.kill('SIGTERM'), { code: 0, signal: null })
     // shutdown_timeout_ms is 10 s: everything was acked long before.
@@ -34,7 +37,10 @@ test('SIGTERM in the middle of a backlog: exit 0 soon, and the next run goes on 
   }
   assert.ok(stops >= 2)
   const ids = (await stage.events()).map(event => (event.data as { id: number }).id)
-  assert.deepEqual(ids, Array.from({ length: rows }, (_, i) => i + 1))
+  assert.deepEqual(
+    ids,
+    Array.from({ length: rows }, (_, i) => i + 1),
+  )
   await stage.end()
 })
 
@@ -42,7 +48,10 @@ test('what was acked before an orderly stop is confirmed: the next run gets noth
   const stage = await servers.scene({ name: 'confirmed', schema: 'CREATE TABLE tb_row (id int PRIMARY KEY)' })
   const first = await stage.start()
   await stage.sql('INSERT INTO tb_row VALUES (1)')
-  await until(async () => (await stage.read()).length === 1, () => 'nothing arrives')
+  await until(
+    async () => (await stage.read()).length === 1,
+    () => 'nothing arrives',
+  )
   await first.stop()
   const [slot] = await stage.sql<{ again: string }>(
     `SELECT count(*)::text AS again FROM pg_logical_slot_peek_binary_changes($1, NULL, NULL,
@@ -58,19 +67,28 @@ test('with the broker gone, SIGTERM ends after shutdown_timeout_ms, and nothing 
   const first = await stage.start({ FRAISEQL_SHUTDOWN_TIMEOUT_MS: '300' })
   servers.nats.freeze()
   await stage.sql('INSERT INTO tb_row SELECT generate_series(1, 100)')
-  await until(async () => (await first.status()).in_flight.messages === 100, () => 'nothing is in flight')
+  await until(
+    async () => (await first.status()).in_flight.messages === 100,
+    () => 'nothing is in flight',
+  )
   assert.deepEqual(await first.kill('SIGTERM'), { code: 0, signal: null })
   assert.match(first.output, /stopped before everything had its publish ack/)
   servers.nats.thaw()
   const second = await stage.start()
   const ids = (await stage.events()).map(event => (event.data as { id: number }).id)
-  assert.deepEqual(ids, Array.from({ length: 100 }, (_, i) => i + 1))
+  assert.deepEqual(
+    ids,
+    Array.from({ length: 100 }, (_, i) => i + 1),
+  )
   await second.stop()
   await stage.end()
 })
 
 test('a second signal ends at once', async () => {
-  const stage = await servers.scene({ name: 'second_signal', schema: 'CREATE TABLE tb_row (id int PRIMARY KEY)' })
+  const stage = await servers.scene({
+    name: 'second_signal',
+    schema: 'CREATE TABLE tb_row (id int PRIMARY KEY)',
+  })
   for (const [signal, code] of [
     ['SIGTERM', 143],
     ['SIGINT', 130],
@@ -78,7 +96,10 @@ test('a second signal ends at once', async () => {
     const daemon = await stage.start({ FRAISEQL_SHUTDOWN_TIMEOUT_MS: '60000' })
     servers.nats.freeze()
     await stage.sql('INSERT INTO tb_row SELECT coalesce(max(id), 0) + 1 FROM tb_row')
-    await until(async () => (await daemon.status()).in_flight.messages > 0, () => 'nothing is in flight')
+    await until(
+      async () => (await daemon.status()).in_flight.messages > 0,
+      () => 'nothing is in flight',
+    )
     daemon.signal(signal)
     await daemon.says('stopping')
     assert.deepEqual(await daemon.kill(signal), { code, signal: null })

@@ -32,7 +32,10 @@ test('the slot moves while only other tables and other databases are written', a
   for (const [place, noise] of places) {
     const before = await position(stage)
     await noise()
-    await until(async () => (await position(stage)) > before + 1_000_000n, () => `${place}: the slot stays`)
+    await until(
+      async () => (await position(stage)) > before + 1_000_000n,
+      () => `${place}: the slot stays`,
+    )
   }
   await stage.caughtUp()
   assert.equal((await stage.read()).length, 0)
@@ -43,7 +46,10 @@ test('the slot moves while only other tables and other databases are written', a
 })
 
 test('an open transaction is not confirmed by the keepalives that come meanwhile', async () => {
-  const stage = await servers.scene({ name: 'open_transaction', schema: 'CREATE TABLE tb_order (id int PRIMARY KEY)' })
+  const stage = await servers.scene({
+    name: 'open_transaction',
+    schema: 'CREATE TABLE tb_order (id int PRIMARY KEY)',
+  })
   const daemon = await stage.start()
   await stage.sql('INSERT INTO tb_order VALUES (1)')
   // A long transaction, whose rows are decoded at its commit; others write and commit meanwhile.

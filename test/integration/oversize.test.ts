@@ -11,7 +11,10 @@ const scene = (name: string, policy: string) =>
   servers.scene({
     name,
     schema: 'CREATE TABLE tb_doc (id int PRIMARY KEY, title text, body text)',
-    settings: { publish: { on_oversize: policy }, dlq: { stream_name: `${name}_dlq`, subject: `${name}.dlq` } },
+    settings: {
+      publish: { on_oversize: policy },
+      dlq: { stream_name: `${name}_dlq`, subject: `${name}.dlq` },
+    },
   })
 
 /** The second is too large; the last is large, and fits. */

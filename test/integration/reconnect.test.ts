@@ -38,7 +38,10 @@ async function check(stage: Scene): Promise<void> {
 
 const pause = (ms: number) => new Promise(resolve => setTimeout(resolve, ms))
 
-async function around(name: string, disturb: (stage: Scene, daemon: Daemon) => Promise<void>): Promise<Daemon> {
+async function around(
+  name: string,
+  disturb: (stage: Scene, daemon: Daemon) => Promise<void>,
+): Promise<Daemon> {
   const stage = await servers.scene({ name, schema: SCHEMA })
   const daemon = await stage.start()
   const stop = writer(stage)

@@ -99,7 +99,9 @@ test('an enum with a new value, a composite type with a new attribute, a new typ
     ALTER TABLE tb_person ADD COLUMN age age;
     INSERT INTO tb_person VALUES (4, 'ok', NULL, NULL, 5);
     COMMIT`)
-  const expected = await stage.sql<{ data: unknown }>('SELECT to_jsonb(p) AS data FROM tb_person p ORDER BY id')
+  const expected = await stage.sql<{ data: unknown }>(
+    'SELECT to_jsonb(p) AS data FROM tb_person p ORDER BY id',
+  )
   const [first, second, third, fourth] = await rows(stage)
   assert.deepEqual(first, { id: 1, mood: 'sad', home: { street: 'a', number: 1 }, moods: ['sad', 'ok'] })
   assert.deepEqual(second, { id: 2, mood: 'happy', home: { street: 'b', number: 2 }, moods: ['happy'] })

@@ -34,7 +34,11 @@ const count = (from: number, to: number) => Array.from({ length: to - from + 1 }
 async function rewound(stage: Scene, work: (daemon: Daemon) => Promise<void>): Promise<void> {
   await stage.start().then(daemon => daemon.stop())
   const { postgres } = servers
-  await postgres.sql('SELECT pg_copy_logical_replication_slot($1, $2)', [stage.slot, `${stage.slot}_copy`], stage.url)
+  await postgres.sql(
+    'SELECT pg_copy_logical_replication_slot($1, $2)',
+    [stage.slot, `${stage.slot}_copy`],
+    stage.url,
+  )
   const daemon = await stage.start()
   await work(daemon)
   await stage.caughtUp()
@@ -46,7 +50,11 @@ async function rewound(stage: Scene, work: (daemon: Daemon) => Promise<void>): P
     },
     () => 'the slot stays active',
   )
-  await postgres.sql('SELECT pg_copy_logical_replication_slot($1, $2)', [`${stage.slot}_copy`, stage.slot], stage.url)
+  await postgres.sql(
+    'SELECT pg_copy_logical_replication_slot($1, $2)',
+    [`${stage.slot}_copy`, stage.slot],
+    stage.url,
+  )
   await stage.sql('SELECT pg_drop_replication_slot($1)', [`${stage.slot}_copy`])
 }
 
@@ -192,12 +200,19 @@ test('a second slot on the same stream: what the first one stored does not come 
   const { postgres } = servers
   await rewound(stage, () => write(stage, 20).then(() => {}))
   // The new slot begins where the old one was, as after a change of the name in the configuration.
-  await postgres.sql('SELECT pg_copy_logical_replication_slot($1, $2)', [stage.slot, 'two_slots_b'], stage.url)
+  await postgres.sql(
+    'SELECT pg_copy_logical_replication_slot($1, $2)',
+    [stage.slot, 'two_slots_b'],
+    stage.url,
+  )
   await new Promise(resolve => setTimeout(resolve, 1_200))
   await write(stage, 5)
   stage.settings = { replication: { slot_name: 'two_slots_b' } }
   const daemon = await stage.start()
-  await until(async () => (await stage.read()).length >= 25, () => 'nothing arrives')
+  await until(
+    async () => (await stage.read()).length >= 25,
+    () => 'nothing arrives',
+  )
   assert.deepEqual(idsOf(await stage.read()), count(1, 25))
   await daemon.stop()
   await postgres.sql("SELECT pg_drop_replication_slot('two_slots_b')")
@@ -214,7 +229,10 @@ test("another system's messages at higher positions are at the tail: nothing of 
   const theirs = await stage.start()
   stage.settings = {}
   await other.sql("INSERT INTO tb_row (note) SELECT 'theirs' FROM generate_series(1, 10)")
-  await until(async () => (await stage.read()).length === 10, () => `theirs do not arrive:\n${theirs.lastLines()}`)
+  await until(
+    async () => (await stage.read()).length === 10,
+    () => `theirs do not arrive:\n${theirs.lastLines()}`,
+  )
   await theirs.stop()
   const ours = await stage.start()
   await write(stage, 10)

@@ -59,7 +59,10 @@ test('one that was frozen and comes back: the slot is taken, and what it still h
     Array.from({ length: 310 }, (_, i) => i + 1),
   )
   await second.stop()
-  await until(async () => (await first.status()).state === 'streaming', () => 'the first does not take over')
+  await until(
+    async () => (await first.status()).state === 'streaming',
+    () => 'the first does not take over',
+  )
   await first.stop()
   await stage.end()
 })

@@ -19,7 +19,9 @@ test("a partitioned table's changes come under the name of its root", async () =
   const daemon = await stage.start()
   await stage.sql("INSERT INTO tb_event VALUES (1, '2024-05-05', 'a'), (2, '2025-05-05', 'b')")
   await stage.sql("UPDATE tb_event SET note = 'c' WHERE id = 2")
-  await stage.sql("CREATE TABLE tb_event_2026 PARTITION OF tb_event FOR VALUES FROM ('2026-01-01') TO ('2027-01-01')")
+  await stage.sql(
+    "CREATE TABLE tb_event_2026 PARTITION OF tb_event FOR VALUES FROM ('2026-01-01') TO ('2027-01-01')",
+  )
   await stage.sql("INSERT INTO tb_event VALUES (3, '2026-05-05', 'd')")
   await stage.sql("UPDATE tb_event SET at = '2024-06-06' WHERE id = 3")
   const events = await stage.events()
@@ -77,7 +79,15 @@ test('odd names of tables, schemas and columns, with rules and without', async (
     const messages = await stage.messages()
     assert.deepEqual(
       messages.map(payload).map(event => [event.schema, event.table, Object.entries(event.data as object)]),
-      ODD.map((name, i) => [`${name} s`, name, [['id', 1], [name, name], ['__proto__', i]]]),
+      ODD.map((name, i) => [
+        `${name} s`,
+        name,
+        [
+          ['id', 1],
+          [name, name],
+          ['__proto__', i],
+        ],
+      ]),
     )
     for (const { subject } of messages) assert.equal(subject.split('.').length, withRules ? 5 : 3)
     await daemon.stop()
@@ -112,9 +122,10 @@ test('the publication is kept in step with the rules from start to start', async
   })
   const tables = async () =>
     (
-      await stage.sql<{ name: string }>('SELECT tablename AS name FROM pg_publication_tables WHERE pubname = $1', [
-        stage.slot,
-      ])
+      await stage.sql<{ name: string }>(
+        'SELECT tablename AS name FROM pg_publication_tables WHERE pubname = $1',
+        [stage.slot],
+      )
     )
       .map(({ name }) => name)
       .sort()
@@ -134,7 +145,10 @@ test('the publication is kept in step with the rules from start to start', async
   const third = await stage.start()
   assert.deepEqual(await tables(), ['tb_b'])
   await write(3)
-  const subjects = (await stage.messages()).map(({ subject, msgId }) => [subject.slice(stage.prefix.length), msgId])
+  const subjects = (await stage.messages()).map(({ subject, msgId }) => [
+    subject.slice(stage.prefix.length),
+    msgId,
+  ])
   assert.deepEqual(
     subjects.map(([subject]) => subject),
     ['.A.INSERT', '.B.INSERT', '.B.INSERT'],

@@ -91,7 +91,10 @@ export class Daemon {
   }
 
   /** The first line that fits, from `from` on, whether it was there already or comes. */
-  waitFor(predicate: (line: LogLine) => boolean, { from = 0, what = 'a line of the log' } = {}): Promise<LogLine> {
+  waitFor(
+    predicate: (line: LogLine) => boolean,
+    { from = 0, what = 'a line of the log' } = {},
+  ): Promise<LogLine> {
     return new Promise((resolve, reject) => {
       let at = from
       const done = (settle: () => void) => {
@@ -117,7 +120,10 @@ export class Daemon {
 
   /** A line whose message contains `text`. */
   says(text: string, from = 0): Promise<LogLine> {
-    return this.waitFor(line => (line.msg ?? line.text ?? '').includes(text), { from, what: JSON.stringify(text) })
+    return this.waitFor(line => (line.msg ?? line.text ?? '').includes(text), {
+      from,
+      what: JSON.stringify(text),
+    })
   }
 
   async port(): Promise<number> {
@@ -201,7 +207,11 @@ export interface DaemonStatus {
   readonly slot: { readonly confirmed_lsn: string | null }
   readonly postgres: { readonly state: string }
   readonly nats: { readonly state: string }
-  readonly streams: readonly { readonly name: string; readonly last_sequence: number; readonly fenced: boolean }[]
+  readonly streams: readonly {
+    readonly name: string
+    readonly last_sequence: number
+    readonly fenced: boolean
+  }[]
   readonly in_flight: { readonly messages: number; readonly bytes: number; readonly paused: boolean }
   readonly totals: Readonly<Record<string, number>>
   readonly rules: readonly Readonly<Record<string, unknown>>[]
@@ -216,7 +226,9 @@ export async function until(
 ): Promise<void> {
   const deadline = Date.now() + limitMs
   for (;;) {
-    const fulfilled = await Promise.resolve().then(condition).catch(() => false)
+    const fulfilled = await Promise.resolve()
+      .then(condition)
+      .catch(() => false)
     if (fulfilled) return
     if (Date.now() > deadline) throw new Error(what())
     await new Promise(resolve => setTimeout(resolve, 20))

@@ -2,7 +2,7 @@
  * What most tests of the whole way need: a database, a slot, a stream and a subject prefix of their own on servers
  * that a file's tests share, the configuration that binds them, and the daemons that run on it.
  */
-import { jetstreamManager, type JetStreamManager } from '@nats-io/jetstream'
+import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { connectNats } from '../../src/nats.ts'
 import { Daemon, until } from './daemon.ts'
@@ -137,9 +137,10 @@ export class Scene {
     await this.killDaemons()
     await until(
       async () => {
-        await this.sql('SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = $1', [
-          this.slot,
-        ])
+        await this.sql(
+          'SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = $1',
+          [this.slot],
+        )
         return true
       },
       () => `slot ${this.slot} can't be dropped`,

@@ -144,7 +144,14 @@ class Witness {
     const lsn = hex(bytes.long())
     const prefix = bytes.name()
     const content = bytes.text(bytes.int(4))
-    const change = { operation: 'CUSTOM', schema: '', table: prefix, after: null, before: null, content } as const
+    const change = {
+      operation: 'CUSTOM',
+      schema: '',
+      table: prefix,
+      after: null,
+      before: null,
+      content,
+    } as const
     return transactional
       ? { ...change, xid: this.#xid, commitLsn: this.#lsn, ordinal: this.#ordinal++ }
       : { ...change, xid: 0, commitLsn: lsn, ordinal: -1 }
