@@ -47,10 +47,15 @@ const inbox = createInbox()
 nc.subscribe('_INBOX.*.*.*', {
   callback: (_, message) => {
     const now = performance.now()
-    const seq = Number(/"seq":(\d+)/.exec(message.string())?.[1] ?? 0)
-    if (seq === 0 || ackedAt[seq] !== 0) return
-    ackedAt[seq] = zero + now
-    acked++
+    const text = message.string()
+    const last = Number(/"seq":(\d+)/.exec(text)?.[1] ?? 0)
+    // The ack of an atomic batch names its last sequence and stands for all of them.
+    const count = Number(/"count":(\d+)/.exec(text)?.[1] ?? 1)
+    for (let seq = last - count + 1; seq <= last; seq++) {
+      if (seq <= 0 || ackedAt[seq] !== 0) continue
+      ackedAt[seq] = zero + now
+      acked++
+    }
     finish()
   },
 })

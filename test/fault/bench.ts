@@ -135,7 +135,7 @@ class Bench {
       takeovers: this.#takeovers,
       peakBytes,
       complaints: [...complaints, ...memory],
-      lostByBroker: this.#reader.lostByBroker,
+      lostByBroker: [...this.#reader.lostByBroker, ...this.#reader.skipped.map(text => `SKIPPED ${text}`)],
       journal: this.#world.journal,
     }
   }

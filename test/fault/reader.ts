@@ -16,6 +16,7 @@ export class StreamReader {
   readonly messages: Stored[] = []
   /** Sequences that hold something else at the end than when they were read: the broker's doing. */
   readonly lostByBroker: string[] = []
+  readonly skipped: string[] = []
   readonly #nc: NatsConnection
   readonly #stream: string
   #epoch = 0
@@ -117,6 +118,7 @@ export class StreamReader {
       for await (const message of batch) {
         if (message.seq > last) break
         if (message.seq < next) continue
+        if (message.seq > next) this.skipped.push(`${next} to ${message.seq - 1} of epoch ${this.#epoch}`)
         const { headers, seq, timestampNanos } = message
         take(this.#reduced(seq, Number(timestampNanos) / 1e6, headers, message.string()))
         next = seq + 1
