@@ -1,6 +1,7 @@
 /** What a session of the workload does in one go, each with its weight. */
-import type { Connection, Submittable } from 'pg'
+
 import type pg from 'pg'
+import type { Connection, Submittable } from 'pg'
 import type { Random } from '../sim/random.ts'
 
 export interface Action {
@@ -38,7 +39,9 @@ export const ACTIONS: readonly Action[] = [
     name: 'rollback',
     weight: 5,
     run: (client, random) =>
-      client.query(`BEGIN; INSERT INTO tb_copy (a) SELECT generate_series(1, ${1 + random.below(500)}); ROLLBACK`),
+      client.query(
+        `BEGIN; INSERT INTO tb_copy (a) SELECT generate_series(1, ${1 + random.below(500)}); ROLLBACK`,
+      ),
   },
   {
     name: 'bulk',
@@ -86,7 +89,13 @@ function plainRow(random: Random): unknown[] {
     random.pick(['NaN', '0.10', '-12345678901234567890.123456789', `${random.bits()}.5`, null]),
     text(random),
     random.chance(0.5),
-    random.pick(['{"a": 98765432109876543210.5, "b": [1, "two", null]}', '[]', 'null', `{"n": ${random.bits()}}`, null]),
+    random.pick([
+      '{"a": 98765432109876543210.5, "b": [1, "two", null]}',
+      '[]',
+      'null',
+      `{"n": ${random.bits()}}`,
+      null,
+    ]),
     random.pick([null, [], [text(random)], [text(random), null, 'NULL', '']]),
     random.pick(['sad', 'well', 'very "well"', null]),
     random.pick(['C-1', null]),
@@ -94,7 +103,15 @@ function plainRow(random: Random): unknown[] {
 }
 
 function text(random: Random): string {
-  return random.pick(['', 'plain', 'quote " and \\', 'line\nbreak\ttab', 'ünï 😀', '\u0001', `v${random.bits()}`])
+  return random.pick([
+    '',
+    'plain',
+    'quote " and \\',
+    'line\nbreak\ttab',
+    'ünï 😀',
+    '\u0001',
+    `v${random.bits()}`,
+  ])
 }
 
 async function transaction(client: pg.Client, random: Random): Promise<void> {
@@ -183,7 +200,9 @@ async function copyIn(client: pg.Client, rows: number): Promise<void> {
     let failed: unknown = null
     const copy: Submittable & Record<string, unknown> = {
       submit: (connection: Connection) => connection.query('COPY tb_copy (a, b, c) FROM STDIN'),
-      handleCopyInResponse: (connection: Connection & { sendCopyFromChunk(chunk: Buffer): void; endCopyFrom(): void }) => {
+      handleCopyInResponse: (
+        connection: Connection & { sendCopyFromChunk(chunk: Buffer): void; endCopyFrom(): void },
+      ) => {
         connection.sendCopyFromChunk(Buffer.from(lines.join('')))
         connection.endCopyFrom()
       },

@@ -78,8 +78,15 @@ class Bench {
     this.#world = world
     this.#options = options
     this.#random = new Random(options.seed)
-    this.#workload = new Workload({ url: world.url, random: new Random(options.seed + 1), bigRows: options.bigRows })
-    this.#witness = new Witness({ url: world.url, onChanges: changes => void this.#committed.push(...changes) })
+    this.#workload = new Workload({
+      url: world.url,
+      random: new Random(options.seed + 1),
+      bigRows: options.bigRows,
+    })
+    this.#witness = new Witness({
+      url: world.url,
+      onChanges: changes => void this.#committed.push(...changes),
+    })
     this.#reader = new StreamReader(world.nc, STREAM)
     this.#sampler = new Sampler(world.url, world.daemons)
   }
@@ -108,7 +115,10 @@ class Bench {
       const first = this.#pick(faults)
       const second = this.#random.chance(0.3) ? this.#pick(faults) : null
       const both = second !== null && !second.touches.some(part => first.touches.includes(part))
-      await Promise.all([this.#cause(first, 0), both ? this.#cause(second, this.#random.below(1_500)) : undefined])
+      await Promise.all([
+        this.#cause(first, 0),
+        both ? this.#cause(second, this.#random.below(1_500)) : undefined,
+      ])
       this.#checkRunning()
       if (this.#random.chance(0.4)) await this.#recover()
       else await sleep(this.#random.below(2_500))
@@ -126,7 +136,8 @@ class Bench {
     const verdict = judge(this.#committed, this.#reader.messages, this.#sampler.samples, this.#options)
     const { daemons, complaints } = this.#world
     const peakBytes = Math.max(...daemons.map(daemon => daemon.peakBytes))
-    const memory = peakBytes <= MEMORY_BOUND_BYTES ? [] : [`the daemon took ${(peakBytes / 2 ** 20).toFixed(0)} MiB`]
+    const memory =
+      peakBytes <= MEMORY_BOUND_BYTES ? [] : [`the daemon took ${(peakBytes / 2 ** 20).toFixed(0)} MiB`]
     return {
       verdict,
       faults: this.#counts,
@@ -146,7 +157,11 @@ class Bench {
 
   #pick(faults: readonly Fault[]): Fault {
     let at = this.#random.below(faults.reduce((sum, { weight }) => sum + weight, 0))
-    return faults.find(({ weight }) => (at -= weight) < 0)!
+    for (const fault of faults) {
+      at -= fault.weight
+      if (at < 0) return fault
+    }
+    return faults.at(-1)!
   }
 
   async #cause(fault: Fault, afterMs: number): Promise<void> {
@@ -182,7 +197,9 @@ class Bench {
       return
     }
     const { daemon } = this.#world
-    this.#world.complain(`not recovered within ${RECOVERY_LIMIT_MS} ms after "${this.#lastFault}"\n${daemon.tell(40)}`)
+    this.#world.complain(
+      `not recovered within ${RECOVERY_LIMIT_MS} ms after "${this.#lastFault}"\n${daemon.tell(40)}`,
+    )
     await daemon.end('SIGKILL')
     this.#world.startDaemon()
     await this.#sampler.caughtUp(RECOVERY_LIMIT_MS)

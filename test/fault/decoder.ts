@@ -30,7 +30,15 @@ export interface Change {
   readonly content: string
 }
 
-const NOTHING = { table: null, after: null, before: null, beforeIsKey: false, flags: 0, prefix: '', content: '' }
+const NOTHING = {
+  table: null,
+  after: null,
+  before: null,
+  beforeIsKey: false,
+  flags: 0,
+  prefix: '',
+  content: '',
+}
 
 export class Decoder {
   readonly #tables = new Map<number, Table>()

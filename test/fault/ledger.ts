@@ -25,7 +25,14 @@ export interface Sample {
   readonly confirmed: bigint
 }
 
-export type Kind = 'loss' | 'duplicate' | 'misorder' | 'early confirmation' | 'difference' | 'invention' | 'false floor'
+export type Kind =
+  | 'loss'
+  | 'duplicate'
+  | 'misorder'
+  | 'early confirmation'
+  | 'difference'
+  | 'invention'
+  | 'false floor'
 
 export interface Violation {
   readonly kind: Kind
@@ -101,7 +108,13 @@ class Book {
 
   constructor(committed: readonly Expected[], window: number) {
     this.#window = window
-    this.#entries = committed.map((expected, index) => ({ expected, index, at: Number.POSITIVE_INFINITY, epoch: -1, seq: 0 }))
+    this.#entries = committed.map((expected, index) => ({
+      expected,
+      index,
+      at: Number.POSITIVE_INFINITY,
+      epoch: -1,
+      seq: 0,
+    }))
     for (const entry of this.#entries) this.#byId.set(entry.expected.msgId, entry)
   }
 
@@ -114,20 +127,28 @@ class Book {
       return
     }
     const entry = this.#byId.get(message.msgId)
-    if (entry === undefined) return this.#tell('invention', `${place(message)} was never committed`)
+    if (entry === undefined) {
+      this.#tell('invention', `${place(message)} was never committed`)
+      return
+    }
     if (entry.epoch === message.epoch) {
-      return this.#tell('duplicate', `${place(message)} is there already at ${entry.seq}`)
+      this.#tell('duplicate', `${place(message)} is there already at ${entry.seq}`)
+      return
     }
     if (entry.at !== Number.POSITIVE_INFINITY) this.#again++
     if (entry.expected.content !== message.content) {
-      this.#tell('difference', `${place(message)}\n  committed ${entry.expected.content}\n  stored    ${message.content}`)
+      this.#tell(
+        'difference',
+        `${place(message)}\n  committed ${entry.expected.content}\n  stored    ${message.content}`,
+      )
     }
     this.#checkFloor(message)
     this.#checkOrder(message, entry)
     entry.at = Math.min(entry.at, message.at)
     entry.epoch = message.epoch
     entry.seq = message.seq
-    while (this.#complete < this.#entries.length && this.#entries[this.#complete]!.epoch >= 0) this.#complete++
+    while (this.#complete < this.#entries.length && this.#entries[this.#complete]!.epoch >= 0)
+      this.#complete++
   }
 
   #turn(epoch: number): void {
@@ -145,7 +166,10 @@ class Book {
     if (missing === undefined) return
     const { commitLsn, ordinal } = missing.expected
     if (commitLsn > floor.commitLsn || (commitLsn === floor.commitLsn && ordinal >= floor.ordinal)) return
-    this.#tell('false floor', `${place(message)} says ${floor.commitLsn.toString(16)}.${floor.ordinal}, but ${missing.expected.msgId} was not stored`)
+    this.#tell(
+      'false floor',
+      `${place(message)} says ${floor.commitLsn.toString(16)}.${floor.ordinal}, but ${missing.expected.msgId} was not stored`,
+    )
   }
 
   #checkOrder(message: Stored, { index }: Entry): void {
@@ -161,12 +185,17 @@ class Book {
       seq => seq < first && seq >= first - this.#window && message.seq - seq <= 3 * this.#window,
     )
     if (excused) this.#late++
-    else this.#tell('misorder', `${place(message)} came after ${this.#entries[this.#farthest]!.expected.msgId}, first overtaken at ${first}`)
+    else
+      this.#tell(
+        'misorder',
+        `${place(message)} came after ${this.#entries[this.#farthest]!.expected.msgId}, first overtaken at ${first}`,
+      )
   }
 
   checkLosses(): void {
     for (const { expected, at } of this.#entries) {
-      if (at === Number.POSITIVE_INFINITY) this.#tell('loss', `${expected.msgId} (${expected.content.slice(0, 300)})`)
+      if (at === Number.POSITIVE_INFINITY)
+        this.#tell('loss', `${expected.msgId} (${expected.content.slice(0, 300)})`)
     }
   }
 
@@ -181,7 +210,8 @@ class Book {
         if (latest === null || byEnd[at]!.at > latest.at) latest = byEnd[at]!
       }
       if (latest === null || latest.at <= sample.at) continue
-      const stored = latest.at === Number.POSITIVE_INFINITY ? 'never' : `at ${new Date(latest.at).toISOString()}`
+      const stored =
+        latest.at === Number.POSITIVE_INFINITY ? 'never' : `at ${new Date(latest.at).toISOString()}`
       this.#tell(
         'early confirmation',
         `${sample.confirmed.toString(16).toUpperCase()} was confirmed at ${new Date(sample.at).toISOString()}, but ${latest.expected.msgId} was stored ${stored}`,

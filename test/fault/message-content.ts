@@ -7,12 +7,18 @@ type Fields = Readonly<Record<string, Json>>
 export function messageContent(payload: string): string {
   const message = parseExactly(payload) as Fields
   const operation = message.operation ?? null
-  if (canonical(message.event_type ?? null) !== canonical(operation)) throw new Error('event_type is not operation')
+  if (canonical(message.event_type ?? null) !== canonical(operation))
+    throw new Error('event_type is not operation')
   const tx = message.tx as Fields
   const place = { id: digits(tx.id), lsn: tx.lsn ?? null, ordinal: digits(tx.ordinal) }
   if (operation === 'CUSTOM') {
     const { prefix = null, content = null } = message
-    return canonical({ operation, place, prefix, content: typeof content === 'string' ? content : raw(payload) })
+    return canonical({
+      operation,
+      place,
+      prefix,
+      content: typeof content === 'string' ? content : raw(payload),
+    })
   }
   const head = { operation, place, schema: message.schema ?? null, table: message.table ?? null }
   if (operation === 'TRUNCATE') {

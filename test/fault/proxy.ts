@@ -3,7 +3,7 @@
  * loses connections without a word, and refuses new ones. Between the daemon and one server.
  */
 import { once } from 'node:events'
-import { createServer, connect, type Server, type Socket } from 'node:net'
+import { connect, createServer, type Server, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { freePort } from '../kit/server-process.ts'
 
@@ -19,7 +19,7 @@ interface Link {
 
 const CHECK_MS = 10
 
-export class Proxy {
+export class TcpProxy {
   /** Nothing passes these ways. */
   readonly stalled = new Set<Way>()
   /** Added to each chunk. */
@@ -38,8 +38,8 @@ export class Proxy {
     this.#target = target
   }
 
-  static async open(target: number): Promise<Proxy> {
-    const proxy = new Proxy(await freePort(), target)
+  static async open(target: number): Promise<TcpProxy> {
+    const proxy = new TcpProxy(await freePort(), target)
     proxy.#listener = createServer({ allowHalfOpen: true }, client => proxy.#accept(client))
     proxy.#listener.listen(proxy.port, '127.0.0.1')
     await once(proxy.#listener, 'listening')

@@ -48,7 +48,10 @@ export class StreamReader {
   /** Resolves when all that the stream holds now was read. */
   async caughtUp(): Promise<void> {
     for (;;) {
-      const last = await this.#state().then(({ state }) => state.last_seq, () => null)
+      const last = await this.#state().then(
+        ({ state }) => state.last_seq,
+        () => null,
+      )
       if (last !== null && this.#lastSeq >= last) return
       await sleep(20)
     }
@@ -61,13 +64,19 @@ export class StreamReader {
 
   /** Reads the whole stream once more: what the reader saw must still be there, as it was. */
   async compareWithStream(): Promise<void> {
-    const seen = new Map(this.messages.filter(({ epoch }) => epoch === this.#epoch).map(message => [message.seq, message.msgId]))
+    const seen = new Map(
+      this.messages.filter(({ epoch }) => epoch === this.#epoch).map(message => [message.seq, message.msgId]),
+    )
     const { state } = await this.#state()
     const found = new Map<number, string | null>()
-    await this.#readFrom(Math.max(1, state.first_seq), state.last_seq, message => found.set(message.seq, message.msgId))
+    await this.#readFrom(Math.max(1, state.first_seq), state.last_seq, message =>
+      found.set(message.seq, message.msgId),
+    )
     for (const seq of new Set([...seen.keys(), ...found.keys()])) {
       if (seen.get(seq) === found.get(seq)) continue
-      this.lostByBroker.push(`${seq} of ${this.#stream} held ${seen.get(seq)} and holds ${found.get(seq)} now`)
+      this.lostByBroker.push(
+        `${seq} of ${this.#stream} held ${seen.get(seq)} and holds ${found.get(seq)} now`,
+      )
     }
   }
 

@@ -25,7 +25,9 @@ export function report(result: Result): Report {
       `most memory of the daemon ${(peakBytes / 2 ** 20).toFixed(0)} MiB`,
       `faults ${total}`,
       ...table(faults),
-      `workload ${table(actions).map(line => line.trim()).join(', ')}`,
+      `workload ${table(actions)
+        .map(line => line.trim())
+        .join(', ')}`,
       ...verdict.violations.map(({ text }) => `VIOLATION ${text}`),
       ...complaints.map(text => `VIOLATION ${text}`),
       ...result.lostByBroker.slice(0, 5).map(text => `the broker lost: ${text}`),

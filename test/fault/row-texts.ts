@@ -32,7 +32,7 @@ export class RowTexts {
       for (let from = 0; from < list.length; from += ROWS_AT_ONCE) {
         const some = list.slice(from, from + ROWS_AT_ONCE)
         const texts = await this.#toJsonb(table, some)
-        some.forEach((values, i) => rows.set(values, texts[i]!))
+        for (const [i, values] of some.entries()) rows.set(values, texts[i]!)
       }
     }
     return changes.map(change => canonical(expectedContent(change, rows)))
@@ -65,7 +65,11 @@ export class RowTexts {
 
 function expectedContent(change: Change, rows: ReadonlyMap<Values, JsonRow>): Json {
   const { operation, table, xid, commitLsn, ordinal, flags, prefix, content } = change
-  const place = { id: ordinal < 0 ? null : String(xid), lsn: spelled(commitLsn), ordinal: String(Math.max(ordinal, 0)) }
+  const place = {
+    id: ordinal < 0 ? null : String(xid),
+    lsn: spelled(commitLsn),
+    ordinal: String(Math.max(ordinal, 0)),
+  }
   if (table === null) return { operation, place, prefix, content }
   const head = { operation, place, schema: table.schema, table: table.name }
   if (operation === 'TRUNCATE') return { ...head, cascade: (flags & 1) !== 0, restart: (flags & 2) !== 0 }
@@ -93,7 +97,11 @@ function newRow({ table, after, before, beforeIsKey }: Change, rows: ReadonlyMap
 }
 
 /** Old and new of the columns that differ, where the whole old row is known. */
-function changesOf({ operation, before, beforeIsKey }: Change, data: JsonRow, rows: ReadonlyMap<Values, JsonRow>): Json {
+function changesOf(
+  { operation, before, beforeIsKey }: Change,
+  data: JsonRow,
+  rows: ReadonlyMap<Values, JsonRow>,
+): Json {
   if (operation !== 'UPDATE' || before === null || beforeIsKey) return null
   const old = rows.get(before)!
   const differing = Object.keys(data).filter(name => canonical(old[name]!) !== canonical(data[name]!))

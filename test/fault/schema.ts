@@ -21,4 +21,13 @@ export const SCHEMA = `
 `
 
 /** As the daemon publishes them: partitions as their root. */
-export const TABLES = ['tb_plain', 'tb_full', 'tb_toast', 'tb_part', 'tb_alter', 'tb_copy', 'tb_trunc', 'tb_trunc_child']
+export const TABLES = [
+  'tb_plain',
+  'tb_full',
+  'tb_toast',
+  'tb_part',
+  'tb_alter',
+  'tb_copy',
+  'tb_trunc',
+  'tb_trunc_child',
+]

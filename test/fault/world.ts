@@ -5,12 +5,12 @@
 import { appendFileSync, mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { jetstreamManager, type JetStreamManager } from '@nats-io/jetstream'
+import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { type NatsRelease, type NatsServer, startNats, startNatsCluster } from '../kit/nats.ts'
 import { type PostgresServer, startPostgres } from '../kit/postgres.ts'
 import { DaemonProcess } from './daemon-process.ts'
-import { Proxy } from './proxy.ts'
+import { TcpProxy } from './proxy.ts'
 import { SCHEMA } from './schema.ts'
 
 export interface WorldOptions {
@@ -39,8 +39,8 @@ const POSTGRES_SETTINGS = {
 export class World {
   readonly postgres: PostgresServer
   readonly servers: readonly NatsServer[]
-  readonly pgProxy: Proxy
-  readonly natsProxies: readonly Proxy[]
+  readonly pgProxy: TcpProxy
+  readonly natsProxies: readonly TcpProxy[]
   readonly nc: NatsConnection
   readonly manager: JetStreamManager
   readonly options: WorldOptions
@@ -58,7 +58,7 @@ export class World {
     options: WorldOptions,
     url: string,
     servers: { postgres: PostgresServer; nats: readonly NatsServer[] },
-    proxies: { postgres: Proxy; nats: readonly Proxy[] },
+    proxies: { postgres: TcpProxy; nats: readonly TcpProxy[] },
     nats: { nc: NatsConnection; manager: JetStreamManager },
   ) {
     this.options = options
@@ -73,7 +73,10 @@ export class World {
 
   static async make(options: WorldOptions): Promise<World> {
     const { major, release, cluster } = options
-    const postgres = await startPostgres({ ...(major === undefined ? {} : { major }), settings: POSTGRES_SETTINGS })
+    const postgres = await startPostgres({
+      ...(major === undefined ? {} : { major }),
+      settings: POSTGRES_SETTINGS,
+    })
     const choice = release === undefined ? {} : { release }
     const nats = cluster
       ? (await startNatsCluster({ ...choice, advertise: false })).servers
@@ -81,8 +84,8 @@ export class World {
     const url = await postgres.createDatabase('fault')
     await postgres.sql(SCHEMA, undefined, url)
     const proxies = {
-      postgres: await Proxy.open(postgres.port),
-      nats: await Promise.all(nats.map(({ port }) => Proxy.open(port))),
+      postgres: await TcpProxy.open(postgres.port),
+      nats: await Promise.all(nats.map(({ port }) => TcpProxy.open(port))),
     }
     const nc = await connect({
       servers: nats.map(server => server.url),
@@ -100,7 +103,9 @@ export class World {
   }
 
   startDaemon(): DaemonProcess {
-    const daemon = new DaemonProcess(`daemon ${this.daemons.length + 1}`, this.#config(), line => this.note(line))
+    const daemon = new DaemonProcess(`daemon ${this.daemons.length + 1}`, this.#config(), line =>
+      this.note(line),
+    )
     this.daemons.push(daemon)
     this.#inCharge = daemon
     return daemon

@@ -46,7 +46,10 @@ export class Workload {
   }
 
   async #session(seed: number, work: (session: Session) => Promise<void>): Promise<void> {
-    const session = new Session(this.#options.url, new (this.#options.random.constructor as typeof Random)(seed))
+    const session = new Session(
+      this.#options.url,
+      new (this.#options.random.constructor as typeof Random)(seed),
+    )
     while (!this.#stop.signal.aborted) {
       try {
         await work(session)
@@ -135,5 +138,9 @@ class Session {
 function pickAction(random: Random): Action {
   const total = ACTIONS.reduce((sum, { weight }) => sum + weight, 0)
   let at = random.below(total)
-  return ACTIONS.find(({ weight }) => (at -= weight) < 0)!
+  for (const action of ACTIONS) {
+    at -= action.weight
+    if (at < 0) return action
+  }
+  return ACTIONS.at(-1)!
 }

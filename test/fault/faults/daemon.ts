@@ -59,7 +59,12 @@ export const DAEMON_FAULTS: readonly Fault[] = [
       world.daemon.thaw()
     },
   },
-  { name: 'standby takes over from the killed', weight: 4, touches: ['daemon'], run: stage => takeOver(stage) },
+  {
+    name: 'standby takes over from the killed',
+    weight: 4,
+    touches: ['daemon'],
+    run: stage => takeOver(stage),
+  },
   { name: 'zombie: frozen, replaced, thawed', weight: 6, touches: ['daemon'], run: stage => zombie(stage) },
 ]
 

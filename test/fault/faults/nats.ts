@@ -76,7 +76,11 @@ function faultsOf(roles: readonly Role[], where: 'single' | 'cluster'): Fault[] 
   })
 }
 
-async function broken({ world, random }: Stage, role: Role, breakIt: (server: NatsServer) => Promise<void>): Promise<void> {
+async function broken(
+  { world, random }: Stage,
+  role: Role,
+  breakIt: (server: NatsServer) => Promise<void>,
+): Promise<void> {
   const leader = await leaderOf(world)
   const others = world.servers.filter(server => server !== leader)
   const server = role === 'follower' ? random.pick(others) : leader

@@ -1,15 +1,21 @@
 /** Faults of the network between the daemon and each server. */
-import type { Proxy } from '../proxy.ts'
+import type { TcpProxy } from '../proxy.ts'
 import { type Fault, type Part, pause, type Stage } from './fault.ts'
 
 interface Bad {
   readonly name: string
   readonly weight: number
-  run(proxies: readonly Proxy[], stage: Stage): Promise<void>
+  run(proxies: readonly TcpProxy[], stage: Stage): Promise<void>
 }
 
 const ALL: readonly Bad[] = [
-  { name: 'cut', weight: 3, run: async proxies => proxies.forEach(proxy => proxy.cut()) },
+  {
+    name: 'cut',
+    weight: 3,
+    run: async proxies => {
+      for (const proxy of proxies) proxy.cut()
+    },
+  },
   {
     name: 'cut and refused',
     weight: 3,
@@ -51,7 +57,13 @@ const ALL: readonly Bad[] = [
     },
   },
   // Longest of all to notice: nobody says that the connection is gone.
-  { name: 'lost without a word', weight: 1, run: async proxies => proxies.forEach(proxy => proxy.lose()) },
+  {
+    name: 'lost without a word',
+    weight: 1,
+    run: async proxies => {
+      for (const proxy of proxies) proxy.lose()
+    },
+  },
 ]
 
 export const NETWORK_FAULTS: readonly Fault[] = [
@@ -59,7 +71,7 @@ export const NETWORK_FAULTS: readonly Fault[] = [
   ...faultsOf('NATS', 'nats network', ({ world }) => world.natsProxies),
 ]
 
-function faultsOf(server: string, part: Part, proxiesOf: (stage: Stage) => readonly Proxy[]): Fault[] {
+function faultsOf(server: string, part: Part, proxiesOf: (stage: Stage) => readonly TcpProxy[]): Fault[] {
   return ALL.map(({ name, weight, run }) => ({
     name: `connections to ${server} ${name}`,
     weight,
@@ -72,7 +84,12 @@ function faultsOf(server: string, part: Part, proxiesOf: (stage: Stage) => reado
   }))
 }
 
-async function stall(proxies: readonly Proxy[], { random }: Stage, up: boolean, down: boolean): Promise<void> {
+async function stall(
+  proxies: readonly TcpProxy[],
+  { random }: Stage,
+  up: boolean,
+  down: boolean,
+): Promise<void> {
   for (const proxy of proxies) {
     if (up) proxy.stalled.add('up')
     if (down) proxy.stalled.add('down')

@@ -24,7 +24,12 @@ export const POSTGRES_FAULTS: readonly Fault[] = [
       )
     },
   },
-  { name: 'PostgreSQL restarted, fast', weight: 4, touches: ['postgres'], run: stage => restart(stage, 'fast') },
+  {
+    name: 'PostgreSQL restarted, fast',
+    weight: 4,
+    touches: ['postgres'],
+    run: stage => restart(stage, 'fast'),
+  },
   {
     name: 'PostgreSQL restarted, immediate',
     weight: 4,

@@ -1,7 +1,7 @@
 /** Faults of the stream itself: full, deleted, purged, and others who write to it. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { PREFIX, STREAM, type World } from '../world.ts'
-import { eventually, type Fault, pause, type Part, type Stage } from './fault.ts'
+import { eventually, type Fault, type Part, pause, type Stage } from './fault.ts'
 
 /** Nothing may keep the reader from seeing what goes. */
 const ALONE: readonly Part[] = ['stream', 'nats', 'nats network']
@@ -19,7 +19,12 @@ export const STREAM_FAULTS: readonly Fault[] = [
     touches: ALONE,
     run: stage => full(stage, ({ messages }) => ({ max_msgs: messages + stage.random.below(20) + 1 })),
   },
-  { name: 'stream deleted', weight: 2, touches: ALONE, run: stage => quietly(stage, () => remove(stage, false)) },
+  {
+    name: 'stream deleted',
+    weight: 2,
+    touches: ALONE,
+    run: stage => quietly(stage, () => remove(stage, false)),
+  },
   {
     name: 'stream deleted and made again',
     weight: 2,
@@ -28,7 +33,12 @@ export const STREAM_FAULTS: readonly Fault[] = [
   },
   { name: 'stream purged', weight: 2, touches: ALONE, run: stage => quietly(stage, () => purge(stage)) },
   { name: "a stranger's message", weight: 8, touches: ['stream'], run: stage => strangers(stage, 1, 0) },
-  { name: "three strangers' messages", weight: 4, touches: ['stream'], run: stage => strangers(stage, 3, 800) },
+  {
+    name: "three strangers' messages",
+    weight: 4,
+    touches: ['stream'],
+    run: stage => strangers(stage, 3, 800),
+  },
   {
     name: 'strangers all the time',
     weight: 1,
