@@ -238,7 +238,7 @@ export const settingsSchema = z.strictObject({
     }),
     atomic: key(
       z.enum(['auto', 'transactions', 'off']).default('auto'),
-      'Atomic batches (nats-server 2.12 and later): `auto` sends a backlog in them where that is faster; `transactions` ' +
+      'Atomic batches (nats-server 2.12 and later): `auto` sends a backlog to a replicated stream in them; `transactions` ' +
         'sends every transaction as one, so that consumers see it whole or not at all; `off` never.',
     ),
     on_oversize: key(

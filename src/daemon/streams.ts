@@ -68,14 +68,14 @@ function keepsRefusedIds(version: string): boolean {
   return /^2\.1[01]\./.test(version)
 }
 
-/** By batches a replicated stream gains always, and another one where the server syncs every write. */
+/** In a backlog a replicated stream gains by batches; another one only where the server syncs every write. */
 function batchMode(
   atomic: Config['publish']['atomic'],
   { atomic: able, replicas }: EnsuredStream,
 ): BatchMode {
   if (atomic === 'off' || !able) return 'never'
   if (atomic === 'transactions') return 'always'
-  return replicas > 1 ? 'backlog' : 'slow-backlog'
+  return replicas > 1 ? 'backlog' : 'never'
 }
 
 /** Of a table that was renamed, or came into the publication, after the start; the next run plans with it. */

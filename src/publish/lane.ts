@@ -12,16 +12,11 @@ const FOREIGN_LIMIT = 5
 const FOREIGN_SPAN_MS = 10_000
 const MSG_ID = Buffer.from('Nats-Msg-Id: ')
 
-/**
- * When messages go in atomic batches. `slow-backlog`: when there is a backlog and publish acks take long (the servers
- * sync every write); `backlog`: whenever there is one (each write is replicated); `always`: every transaction.
- */
-export type BatchMode = 'never' | 'slow-backlog' | 'backlog' | 'always'
+/** When messages go in atomic batches. `backlog`: whenever there is one; `always`: every transaction. */
+export type BatchMode = 'never' | 'backlog' | 'always'
 
 /** So many messages waiting at once are a backlog: below, a batch gains nothing. */
 const BACKLOG = 32
-/** Publish acks that take longer than this mean servers that sync every write, or are slow for another reason. */
-const SLOW_ACK_MS = 20
 
 export interface LaneOptions {
   /** Of the stream. */
@@ -63,8 +58,8 @@ export class Lane {
     this.shared = shared
   }
 
-  /** Whether messages go in batches now. `backlog`: how many wait; `ackMs`: how long a publish ack takes. */
-  decideBatching(backlog: number, ackMs: number): void {
+  /** Whether messages go in batches now. `backlog`: how many wait. */
+  decideBatching(backlog: number): void {
     switch (this.batches) {
       case 'never':
         return
@@ -73,9 +68,6 @@ export class Lane {
         return
       case 'backlog':
         this.batching = backlog >= BACKLOG
-        return
-      case 'slow-backlog':
-        this.batching = backlog >= BACKLOG && (this.batching || ackMs > SLOW_ACK_MS)
         return
     }
   }

@@ -66,8 +66,6 @@ const FIRST_DELAY_MS = 20
 const LONGEST_DELAY_MS = 2000
 /** A full window has room again at this share, so that reading goes on in runs and not message by message. */
 const ROOM_SHARE = 0.75
-/** The running mean of ack times takes in each new one with one part in so many. */
-const ACK_SHARE = 64
 
 export class Publisher {
   readonly window: Window
@@ -94,8 +92,6 @@ export class Publisher {
   readonly #maxBatch: number
   /** Entries below belong to transactions that were offered to their end. */
   #wholeTo = 0
-  /** How long a publish ack takes, milliseconds; a running mean. */
-  #ackMs = 0
   #tailsLeft = 0
   #waitUntil = 0
   /** Resumes since the last message was stored. */
@@ -149,7 +145,7 @@ export class Publisher {
     const { window } = this
     const { counters } = this.#options
     const end = this.#whole ? this.#wholeEnd() : window.high
-    for (const lane of this.lanes) lane.decideBatching(end - this.#next, this.#ackMs)
+    for (const lane of this.lanes) lane.decideBatching(end - this.#next)
     let released = false
     while (this.#next < end && this.state === 'open') {
       const entry = this.#next++
@@ -182,7 +178,6 @@ export class Publisher {
     this.#now = now
     if (epoch !== this.#sender.epoch || entry < window.low || window.state(entry) !== SENT) return
     const predicted = window.sequence(entry)
-    this.#ackMs += (now - window.sentAt(entry) - this.#ackMs) / ACK_SHARE
     this.#fruitless = 0
     if (duplicate) this.#options.counters.duplicates++
     const first = window.batch(entry)

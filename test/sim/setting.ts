@@ -28,7 +28,7 @@ export interface Setting {
   readonly lateGhosts: boolean
 }
 
-const BATCHES: readonly BatchMode[] = ['never', 'never', 'always', 'always', 'backlog', 'slow-backlog']
+const BATCHES: readonly BatchMode[] = ['never', 'never', 'always', 'always', 'backlog', 'backlog']
 const ID_CHECKS: readonly IdCheck[] = [
   'late',
   'late',
