@@ -44,7 +44,7 @@ export interface Result {
 
 /** Without a person, at the latest. */
 const RECOVERY_LIMIT_MS = 60_000
-export const MEMORY_BOUND_BYTES = 120 * 1024 * 1024
+export const MEMORY_BOUND_BYTES = 160 * 1024 * 1024
 const FAULTS = [...DAEMON_FAULTS, ...POSTGRES_FAULTS, ...NATS_FAULTS, ...NETWORK_FAULTS, ...STREAM_FAULTS]
 
 export async function runBench(options: BenchOptions): Promise<Result> {
