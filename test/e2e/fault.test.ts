@@ -9,7 +9,7 @@ import { report } from '../fault/report.ts'
 
 const SHORT: BenchOptions = {
   seed: 2,
-  minutes: 0.7,
+  minutes: 0.3,
   major: undefined,
   release: undefined,
   cluster: false,
