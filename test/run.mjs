@@ -20,7 +20,7 @@ const SUITES = ['unit', 'sim', 'integration', 'e2e']
 const NEWEST = { major: NEWEST_MAJOR, release: 'newest' }
 const OLDEST = { major: Math.min(...MAJORS), release: 'oldest' }
 const AT_ONCE = 2
-const TEST_LIMIT_MS = 300_000
+const TEST_LIMIT_MS = 180_000
 const RUN_LIMIT_MS = 1_500_000
 
 const total = { passed: 0, failed: 0, skipped: 0 }
