@@ -70,18 +70,13 @@ function bar({ name, kind, eventsPerSecond }: Measured, top: number, scale: numb
 }
 
 function curves({ scenario, rows, runs }: MemoryResult): Part {
-  // A sample of a process that was just ending has no memory.
-  const there = runs.map(({ name, samples }) => ({
-    name,
-    points: samples.filter(({ mib }) => Number.isFinite(mib)),
-  }))
-  const samples = there.flatMap(({ points }) => points)
+  const samples = runs.flatMap(run => run.samples)
   const seconds = Math.max(1, ...samples.map(sample => sample.seconds))
   const mib = Math.max(150, ...samples.map(sample => sample.mib))
   const bottom = CHART_HEIGHT - 20
   const x = (value: number) => (LABEL + (value / seconds) * (WIDTH - LABEL - 90)).toFixed(1)
   const y = (value: number) => (bottom - (value / mib) * (bottom - 24)).toFixed(1)
-  const lines = there.map(({ name, points }, index) => {
+  const lines = runs.map(({ name, samples: points }, index) => {
     const colour = LINES[index % LINES.length]!
     const path = points.map(point => `${x(point.seconds)} ${y(point.mib)}`).join('L')
     const label = text(LABEL - 8, 40 + index * 16, name, `text-anchor="end" fill="${colour}"`)

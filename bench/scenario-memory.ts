@@ -76,7 +76,9 @@ function sampleMemory(samples: MemorySample[]): { watch(program: Program): void;
     watch({ pid, startedAt }) {
       timer ??= setInterval(() => {
         try {
-          samples.push({ seconds: (Date.now() - startedAt) / 1000, mib: memoryMib(pid).now })
+          const mib = memoryMib(pid).now
+          // NaN: the process is just ending.
+          if (Number.isFinite(mib)) samples.push({ seconds: (Date.now() - startedAt) / 1000, mib })
         } catch {
           // It ended between two looks.
         }
