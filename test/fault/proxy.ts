@@ -72,11 +72,13 @@ export class TcpProxy {
     this.refusing = false
   }
 
-  async close(): Promise<void> {
+  close(): void {
     this.heal()
-    for (const link of this.#links) link.lost = true
-    this.cut()
     this.#listener?.close()
+    for (const link of this.#links) {
+      link.client.destroy()
+      link.server.destroy()
+    }
   }
 
   #accept(client: Socket): void {

@@ -45,9 +45,10 @@ export class StreamReader {
     return this.#lastSeq
   }
 
-  /** Resolves when all that the stream holds now was read. */
-  async caughtUp(): Promise<void> {
-    for (;;) {
+  /** Resolves when all that the stream holds now was read; rejects when that takes too long. */
+  async caughtUp(limitMs = 60_000): Promise<void> {
+    const deadline = Date.now() + limitMs
+    while (Date.now() < deadline) {
       const last = await this.#state().then(
         ({ state }) => state.last_seq,
         () => null,
@@ -55,6 +56,7 @@ export class StreamReader {
       if (last !== null && this.#lastSeq >= last) return
       await sleep(20)
     }
+    throw new Error(`the stream could not be read to its end within ${limitMs} ms`)
   }
 
   /** The stream was purged: what comes now may have been there before. */

@@ -133,7 +133,7 @@ export class World {
   async end(): Promise<void> {
     await Promise.all(this.daemons.map(daemon => daemon.end('SIGKILL')))
     await this.nc.close()
-    await Promise.all([this.pgProxy, ...this.natsProxies].map(proxy => proxy.close()))
+    for (const proxy of [this.pgProxy, ...this.natsProxies]) proxy.close()
     await Promise.all([this.postgres.stop('immediate'), ...this.servers.map(server => server.kill())])
   }
 
