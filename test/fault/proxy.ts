@@ -122,7 +122,9 @@ export class TcpProxy {
     if (link.lost && this.#listener?.listening === true) return
     if (!this.#links.delete(link)) return
     for (const socket of [link.client, link.server]) {
-      if (!socket.destroyed) socket.resetAndDestroy()
+      // A reset of what was shut down already leaves Node a handle that it can never close: the process would not end.
+      if (socket.writableEnded) socket.destroy()
+      else if (!socket.destroyed) socket.resetAndDestroy()
     }
   }
 }
