@@ -14,11 +14,11 @@ import type { Encoder } from './event/encoder.ts'
 import type { Event, Relation } from './event/event.ts'
 import type { MessageId } from './event/message-id.ts'
 import { ordinalOf } from './event/position.ts'
-import type { Lsn } from './lsn.ts'
+import { type Lsn, NO_LSN } from './lsn.ts'
 import type { PublishedSeries } from './metrics.ts'
 import type { HeadWriter } from './publish/head.ts'
 import type { Publisher } from './publish/publisher.ts'
-import type { Target } from './publish/window.ts'
+import type { Outgoing, Target } from './publish/window.ts'
 import type { Route } from './route/route.ts'
 import type { Router } from './route/router.ts'
 import type { Sink, Source } from './source/source.ts'
@@ -66,6 +66,20 @@ export class Pipeline implements Sink {
   #lastUnrouted: Relation | null = null
   readonly #toldUnrouted = new WeakSet<Relation>()
   #stopped = false
+  #commitTimeUs: bigint | null = null
+  /** The message that is being offered. */
+  readonly #outgoing: Outgoing = {
+    target: { lane: 0 },
+    subject: '',
+    slab: new Uint8Array(0),
+    start: 0,
+    payloadBytes: 0,
+    headBytes: 0,
+    commitLsn: NO_LSN,
+    ordinal: 0,
+    commitMs: Number.NaN,
+    offeredAt: 0,
+  }
   readonly #flush = (): void => {
     this.#flushing = false
     this.#options.publisher.flush(performance.now())
@@ -151,11 +165,23 @@ export class Pipeline implements Sink {
 
   #send(event: Event, delivery: Delivery): void {
     const { publisher, messageId, out } = this.#options
-    const payload = out.cut()
-    const head = delivery.head.write(out, event, messageId)
-    const subject = delivery.route.subject ?? delivery.route.subjectOf(event)
-    const commitMs = event.commitTimeUs === null ? Number.NaN : Number(event.commitTimeUs) / 1000
-    publisher.offer(delivery, subject, head, payload, event.commitLsn, ordinalOf(event), commitMs, this.#now)
+    const message = this.#outgoing
+    message.payloadBytes = out.length
+    delivery.head.write(out, event, messageId)
+    message.headBytes = out.length - message.payloadBytes
+    message.slab = out.buffer
+    message.start = out.at - out.length
+    message.target = delivery
+    message.subject = delivery.route.subject ?? delivery.route.subjectOf(event)
+    message.commitLsn = event.commitLsn
+    message.ordinal = ordinalOf(event)
+    // One transaction has one time; bigints are slow.
+    if (event.commitTimeUs !== this.#commitTimeUs) {
+      this.#commitTimeUs = event.commitTimeUs
+      message.commitMs = event.commitTimeUs === null ? Number.NaN : Number(event.commitTimeUs) / 1000
+    }
+    message.offeredAt = this.#now
+    publisher.offer(message)
   }
 
   #prepared(routes: readonly Route[], event: Event): readonly Delivery[] {

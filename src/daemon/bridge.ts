@@ -7,13 +7,15 @@ import type { Client } from 'pg'
 import { ByteWriter } from '../event/bytes.ts'
 import type { Relation } from '../event/event.ts'
 import { MessageId, systemBase36 } from '../event/message-id.ts'
+import { SLAB_BYTES } from '../event/slabs.ts'
 import { Releases } from '../lifecycle/releases.ts'
 import { formatLsn } from '../lsn.ts'
 import { Pipeline } from '../pipeline.ts'
 import { connectReplication, connectSql, endSession } from '../postgres.ts'
 import { JetStreamLink } from '../publish/jetstream-link.ts'
+import { windowSlabs } from '../publish/window.ts'
 import type { Router } from '../route/router.ts'
-import { identifySystem } from '../source/replication/server.ts'
+import { backendPid, identifySystem } from '../source/replication/server.ts'
 import { explainSlotFailure, type ReadySlot } from '../source/replication/slot.ts'
 import { ReplicationStream } from '../source/replication/stream.ts'
 import { readTimelines } from '../source/replication/timeline.ts'
@@ -22,6 +24,7 @@ import { connectToNats } from './connect-nats.ts'
 import { APPLICATION_NAME, type Context } from './context.ts'
 import { Deliveries } from './deliveries.ts'
 import { drain } from './drain.ts'
+import { tellLostTails } from './lost-tail.ts'
 import { ownSlot } from './own-slot.ts'
 import { controlSubjects, prepareDatabase, prepareRouter, readSystem } from './prepare.ts'
 import { createPublisher } from './publishing.ts'
@@ -77,8 +80,10 @@ async function run(
   board.rules = ruleStatus(config, publication.tables, streams)
   const system = await readSystem(config.database, connectOptions)
   const slot = await ownSlot(context, { sql, nats, streams, system }, signal)
+  await tellLostTails(context, nats, streams, slot.confirmedFlush)
   const client = await connectReplication(config.database, connectOptions)
   releases.push(() => endSession(client))
+  const holder = await backendPid(client)
 
   const servers = { sql, client, nats, database }
   const { link, publisher, pipeline, open } = await assemble(context, {
@@ -90,7 +95,6 @@ async function run(
     progressed,
   })
   releases.push(link.attach(publisher))
-  const { processID: holder } = client as unknown as { processID: number | null }
   releases.push(watchSlot(context, { sql, holder }, fail))
   board.publisher = publisher
   publisher.connected(performance.now())
@@ -168,7 +172,11 @@ async function assemble(context: Context, prepared: Prepared) {
     onOpen: () => opened(),
     fail,
   })
-  const writers = { out: new ByteWriter(), messageId: new MessageId(identity.system) }
+  const out = new ByteWriter(
+    SLAB_BYTES,
+    windowSlabs(() => publisher.window),
+  )
+  const writers = { out, messageId: new MessageId(identity.system) }
   const deliveries = new Deliveries({ context, nats, streams, identity, database, ...writers })
   const pipeline = new Pipeline({
     source,

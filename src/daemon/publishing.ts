@@ -62,7 +62,7 @@ export function createPublisher(
         if (duplicate) return
         delivery.published.count++
         if (delivery.index === 0) counters.eventsProcessed++
-        counters.publishedBytes += window.payload(entry).length
+        counters.publishedBytes += window.payloadBytes(entry)
         latencies.processing.observe((now - window.offeredAt(entry)) / 1000)
         latencies.commitToAck.observe((clock.timeOf(now) - window.commitMs(entry)) / 1000)
       },

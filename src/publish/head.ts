@@ -33,8 +33,8 @@ export class HeadWriter {
     this.maxBytes = START.length + this.#middle.length + VARIABLE_BYTES
   }
 
-  write(out: ByteWriter, event: Event, messageId: MessageId): Uint8Array {
-    out.begin()
+  /** Adds them to the message that is being written. */
+  write(out: ByteWriter, event: Event, messageId: MessageId): void {
     out.constant(START)
     out.range(messageId.view, 0, messageId.length)
     out.constant(this.#middle)
@@ -44,6 +44,5 @@ export class HeadWriter {
     if (ordinal === OUTSIDE) out.byte(LETTER_M)
     else out.decimal(ordinal)
     out.constant(END)
-    return out.cut()
   }
 }

@@ -6,26 +6,35 @@ import type { Msg, NatsConnection } from '@nats-io/transport-node'
 import { createInbox, errors } from '@nats-io/transport-node'
 import { messageOf, RetryableError } from '../errors.ts'
 import type { ByteWriter } from '../event/bytes.ts'
+import { Answers, type ClientParser } from './answers.ts'
 import type { Lane } from './lane.ts'
 import type { Link } from './link.ts'
-import { parsePubAck } from './pub-ack.ts'
+import { type PubAck, parsePubAck } from './pub-ack.ts'
 import type { Publisher } from './publisher.ts'
 import { readBack, readTail } from './tail.ts'
 import type { TailWalk } from './tail-walk.ts'
+import { type Window, windowSlabs } from './window.ts'
 import { Wire } from './wire.ts'
 
 /**
- * The part of the client that writes, which takes commands as bytes, too. It is there for the client's own sister
- * packages and not in its documented interface; test/integration/wire.test.ts holds an update of the client against it.
+ * The part of the client that writes and reads: it takes commands as bytes, too, and its parser can be stood in for. It
+ * is there for the client's own sister packages and not in its documented interface, so the client's version is pinned,
+ * and test/integration/jetstream-link.test.ts holds an update of it against this.
  */
 interface WithProtocol {
-  readonly protocol: { sendCommand(bytes: Uint8Array): void }
+  readonly protocol: {
+    sendCommand(bytes: Uint8Array): void
+    flushPending(): void
+    /** A new one for each connection. `state` 0: between two messages. */
+    parser: ClientParser & { readonly state?: number }
+  }
 }
 
 const TICK_MS = 50
 
 export class JetStreamLink implements Link {
   readonly #nc: NatsConnection
+  readonly #protocol: WithProtocol['protocol']
   readonly #inbox = createInbox()
   #publisher: Publisher | null = null
   #epoch = -1
@@ -34,17 +43,27 @@ export class JetStreamLink implements Link {
   /** A flush follows at the end of this burst. */
   #flushing = false
   #maxPayload = 0
+  #answers: Answers | null = null
   readonly #flush = (): void => {
     this.#flushing = false
     // What is given to a closed client is dropped without a word.
     if (this.#nc.isClosed()) this.#publisher?.fail(refusedByClient(new errors.ClosedConnectionError()))
-    else this.#wire.flush()
+    else {
+      if (this.#protocol.parser !== this.#answers) this.#readAnswers()
+      this.#wire.flush()
+    }
   }
 
   constructor(nc: NatsConnection) {
     this.#nc = nc
     const { protocol } = nc as unknown as WithProtocol
-    this.#wire = new Wire(bytes => protocol.sendCommand(bytes))
+    this.#protocol = protocol
+    const slabs = windowSlabs(() => this.#publisher?.window ?? null)
+    this.#wire = new Wire(slabs, bytes => {
+      protocol.sendCommand(bytes)
+      // At once, or the client copies several pieces together first.
+      protocol.flushPending()
+    })
   }
 
   /** Serves the publisher until the returned function is called. */
@@ -52,7 +71,7 @@ export class JetStreamLink implements Link {
     this.#publisher = publisher
     const subscription = this.#nc.subscribe(`${this.#inbox}.>`, {
       callback: (error, message) => {
-        if (error === null) this.#answer(message)
+        if (error === null) this.#message(message)
       },
     })
     const timer = setInterval(() => publisher.tick(performance.now()), TICK_MS)
@@ -63,23 +82,15 @@ export class JetStreamLink implements Link {
     }
   }
 
-  publish(
-    subject: string,
-    head: Uint8Array,
-    lines: ByteWriter,
-    payload: Uint8Array,
-    epoch: number,
-    entry: number,
-    answered: boolean,
-  ): void {
+  publish(window: Window, entry: number, lines: ByteWriter, epoch: number, answered: boolean): void {
     if (epoch !== this.#epoch) this.#begin(epoch)
-    const bytes = head.length + lines.length + payload.length
+    const bytes = window.headBytes(entry) + lines.length + window.payloadBytes(entry)
     // The server would close the connection; what it takes may be less since a reconnect.
     if (bytes > this.#maxPayload) {
       this.#publisher?.fail(tooLarge(bytes, this.#maxPayload))
       return
     }
-    this.#wire.message(subject, answered ? entry : null, head, lines, payload)
+    this.#wire.message(window, entry, lines, answered)
     if (this.#flushing) return
     this.#flushing = true
     queueMicrotask(this.#flush)
@@ -111,18 +122,35 @@ export class JetStreamLink implements Link {
     return tail.lastSeq
   }
 
-  #answer(message: Msg): void {
+  /** From here on answers don't come as messages of the client, until it connects again. */
+  #readAnswers(): void {
+    const { parser } = this.#protocol
+    if (parser.state !== 0) return
+    this.#answers = new Answers(parser, this.#inbox, (epoch, entry, bytes, start, end) => {
+      if (epoch !== this.#epoch || this.#publisher === null) return
+      try {
+        this.#answer(this.#publisher, entry, parsePubAck(bytes, start, end))
+      } catch (error) {
+        this.#publisher.fail(error)
+      }
+    })
+    this.#protocol.parser = this.#answers
+  }
+
+  /** An answer by way of the client: one with headers, or from before `#readAnswers`. */
+  #message({ subject, data, headers }: Msg): void {
     const publisher = this.#publisher
-    const { subject, data } = message
     if (publisher === null || !subject.startsWith(this.#replyPrefix)) return
     const entry = Number(subject.slice(this.#replyPrefix.length))
-    const now = performance.now()
-    if (data.length === 0) {
-      const code = message.headers?.code ?? 0
-      publisher.refused(this.#epoch, entry, code, message.headers?.description ?? '', now)
-      return
+    if (data.length > 0) this.#answer(publisher, entry, parsePubAck(data))
+    else {
+      const { code = 0, description = '' } = headers ?? {}
+      publisher.refused(this.#epoch, entry, code, description, performance.now())
     }
-    const ack = parsePubAck(data)
+  }
+
+  #answer(publisher: Publisher, entry: number, ack: PubAck): void {
+    const now = performance.now()
     if (ack.kind === 'stored') publisher.acked(this.#epoch, entry, ack.seq, ack.duplicate, now)
     else publisher.refused(this.#epoch, entry, ack.code, ack.description, now)
   }

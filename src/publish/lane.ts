@@ -100,7 +100,7 @@ export class Lane {
       this.#floor = null
     }
     if (this.#ceiling === null) return false
-    if (comparePlaces(place, this.#ceiling) <= 0) return this.#stored.has(messageIdOf(window.head(entry)))
+    if (comparePlaces(place, this.#ceiling) <= 0) return this.#stored.has(messageIdOf(window, entry))
     this.#stored.clear()
     this.#ceiling = null
     return false
@@ -108,8 +108,10 @@ export class Lane {
 }
 
 /** The Msg-Id that stands in prepared headers. */
-function messageIdOf(head: Uint8Array): string {
-  const bytes = Buffer.from(head.buffer, head.byteOffset, head.length)
-  const start = bytes.indexOf(MSG_ID) + MSG_ID.length
-  return bytes.toString('latin1', start, bytes.indexOf('\r', start))
+function messageIdOf(window: Window, entry: number): string {
+  const slab = window.slab(entry)
+  const start = window.start(entry) + window.payloadBytes(entry)
+  const head = Buffer.from(slab.buffer, slab.byteOffset + start, window.headBytes(entry))
+  const from = head.indexOf(MSG_ID) + MSG_ID.length
+  return head.toString('latin1', from, head.indexOf('\r', from))
 }

@@ -2,23 +2,16 @@
 import type { ByteWriter } from '../event/bytes.ts'
 import type { Lane } from './lane.ts'
 import type { TailWalk } from './tail-walk.ts'
+import type { Window } from './window.ts'
 
 /** What the publisher needs of NATS. */
 export interface Link {
   /**
-   * One message. Its headers are `head` and what `lines` holds, which is valid within the call only; `head` and
-   * `payload` stay as they are until the entry is done. The answer comes back with the same epoch and entry; `answered`
-   * false: none is wanted, as for the messages of a batch but its last.
+   * One message of the window. `lines` ends its headers, and is valid within the call only; the window's bytes stay as
+   * they are until the entry is done. The answer comes back with the same epoch and entry; `answered` false: none is
+   * wanted, as for the messages of a batch but its last.
    */
-  publish(
-    subject: string,
-    head: Uint8Array,
-    lines: ByteWriter,
-    payload: Uint8Array,
-    epoch: number,
-    entry: number,
-    answered: boolean,
-  ): void
+  publish(window: Window, entry: number, lines: ByteWriter, epoch: number, answered: boolean): void
   /**
    * Shows the headers of the stream's messages to `walk`, newest first, until it has enough, then calls `done` with
    * the stream's last sequence, read before the walk began.

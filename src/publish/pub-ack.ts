@@ -19,42 +19,44 @@ const QUOTE = 0x22
 const BACKSLASH = 0x5c
 const SPACE = 0x20
 const ZERO = 0x30
-const NINE = 0x39
 const CLOSE = 0x7d
 /** So many digits are always below 2^53. */
 const SAFE_DIGITS = 15
 
-export function parsePubAck(data: Uint8Array): PubAck {
-  return parseCommon(data) ?? parseAny(data)
+/** The answer is `data[start, end)`. */
+export function parsePubAck(data: Uint8Array, start = 0, end = data.length): PubAck {
+  return parseCommon(data, start, end) ?? parseAny(data.subarray(start, end))
 }
 
 /** null: not of the common shape. */
-function parseCommon(data: Uint8Array): PubAck | null {
-  if (!startsWith(data, 0, START)) return null
-  let at = endOfString(data, START.length)
-  if (at > 0 && startsWith(data, at, DOMAIN)) at = endOfString(data, at + DOMAIN.length)
-  if (at < 0 || !startsWith(data, at, SEQUENCE)) return null
+function parseCommon(data: Uint8Array, start: number, end: number): PubAck | null {
+  if (!startsWith(data, start, end, START)) return null
+  let at = endOfString(data, start + START.length, end)
+  if (at > 0 && startsWith(data, at, end, DOMAIN)) at = endOfString(data, at + DOMAIN.length, end)
+  if (at < 0 || !startsWith(data, at, end, SEQUENCE)) return null
   at += SEQUENCE.length
   const first = at
   let seq = 0
-  for (let digit = data[at]; digit !== undefined && digit >= ZERO && digit <= NINE; digit = data[++at]) {
-    seq = seq * 10 + digit - ZERO
+  for (; at < end; at++) {
+    const digit = data[at]! - ZERO
+    if (digit < 0 || digit > 9) break
+    seq = seq * 10 + digit
   }
   const digits = at - first
   if (digits === 0 || digits > SAFE_DIGITS || (digits > 1 && data[first] === ZERO)) return null
-  if (at === data.length - 1 && data[at] === CLOSE) return { kind: 'stored', seq, duplicate: false }
-  if (!startsWith(data, at, DUPLICATE)) return null
+  if (at === end - 1 && data[at] === CLOSE) return { kind: 'stored', seq, duplicate: false }
+  if (!startsWith(data, at, end, DUPLICATE)) return null
   at += DUPLICATE.length
   // The server writes a space here, and only here.
-  if (data[at] === SPACE) at++
-  if (!startsWith(data, at, TRUE)) return null
+  if (at < end && data[at] === SPACE) at++
+  if (!startsWith(data, at, end, TRUE)) return null
   at += TRUE.length
-  return at === data.length - 1 && data[at] === CLOSE ? { kind: 'stored', seq, duplicate: true } : null
+  return at === end - 1 && data[at] === CLOSE ? { kind: 'stored', seq, duplicate: true } : null
 }
 
 /** Index after the closing quote; -1 when the string has escapes, control characters or no end. */
-function endOfString(data: Uint8Array, start: number): number {
-  for (let at = start; at < data.length; at++) {
+function endOfString(data: Uint8Array, start: number, end: number): number {
+  for (let at = start; at < end; at++) {
     const byte = data[at]!
     if (byte === QUOTE) return at + 1
     if (byte === BACKSLASH || byte < SPACE) return -1
@@ -62,8 +64,8 @@ function endOfString(data: Uint8Array, start: number): number {
   return -1
 }
 
-function startsWith(data: Uint8Array, at: number, text: Uint8Array): boolean {
-  if (data.length - at < text.length) return false
+function startsWith(data: Uint8Array, at: number, end: number, text: Uint8Array): boolean {
+  if (end - at < text.length) return false
   for (let i = 0; i < text.length; i++) if (data[at + i] !== text[i]) return false
   return true
 }

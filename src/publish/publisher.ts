@@ -23,7 +23,7 @@ import { Progress } from './progress.ts'
 import { canReadAgain, DUPLICATE_IN_PROCESS, type Refusal, refusalOf } from './refusal.ts'
 import { Sender } from './sender.ts'
 import { type Origin, TailWalk } from './tail-walk.ts'
-import { QUEUED, SENT, STORED, type Target, Window } from './window.ts'
+import { type Outgoing, QUEUED, SENT, STORED, Window } from './window.ts'
 
 export interface PublisherOptions {
   readonly streams: readonly LaneOptions[]
@@ -114,19 +114,10 @@ export class Publisher {
   }
 
   /** A message for the stream of the target's lane. It is sent by the next `flush()`, or as soon as the publisher is open. */
-  offer(
-    target: Target,
-    subject: string,
-    head: Uint8Array,
-    payload: Uint8Array,
-    commitLsn: Lsn,
-    ordinal: number,
-    commitMs: number,
-    now: number,
-  ): void {
+  offer(message: Outgoing): void {
     const { window } = this
-    window.push(target, subject, head, payload, commitLsn, ordinal, commitMs, now)
-    if (ordinal === OUTSIDE) this.#wholeTo = window.high
+    window.push(message)
+    if (message.ordinal === OUTSIDE) this.#wholeTo = window.high
     if (window.size >= this.#options.maxMessages || window.bytes >= this.#options.maxBytes) this.full = true
   }
 

@@ -62,15 +62,7 @@ export class Sender {
     this.#lines.at = 0
     writeLines(this.#lines, this.#floorOf(entry), fence, batch)
     const answered = batch === null || batch.commit
-    this.#link.publish(
-      window.subject(entry),
-      window.head(entry),
-      this.#lines,
-      window.payload(entry),
-      this.epoch,
-      entry,
-      answered,
-    )
+    this.#link.publish(window, entry, this.#lines, this.epoch, answered)
   }
 
   /** What is known to be stored while this entry is sent: everything before the event of the window's low end. */

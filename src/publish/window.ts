@@ -6,6 +6,7 @@
  *     low            next            high
  *      | SENT, STORED | QUEUED ...     |
  */
+import { Slabs } from '../event/slabs.ts'
 import type { Lsn } from '../lsn.ts'
 
 /** Not handed to the client yet, or handed and known not to be stored. */
@@ -25,6 +26,22 @@ export interface Target {
 
 const NOWHERE: Target = { lane: 0 }
 
+/** A message as it is offered. Whoever offers keeps one and fills it anew for each. */
+export interface Outgoing {
+  target: Target
+  subject: string
+  /** Holds the payload at `start` and the headers behind it, but for their last lines; kept until the entry is done. */
+  slab: Uint8Array
+  start: number
+  payloadBytes: number
+  headBytes: number
+  commitLsn: Lsn
+  ordinal: number
+  /** Commit time in milliseconds since 1970; NaN where it is not known. */
+  commitMs: number
+  offeredAt: number
+}
+
 export class Window {
   /** The oldest entry that is not done. */
   low = 0
@@ -43,8 +60,10 @@ export class Window {
   #offeredAt: Float64Array
   #batch: Float64Array
   #subject: string[]
-  #head: Uint8Array[]
-  #payload: Uint8Array[]
+  #slab: Uint8Array[]
+  #start: Float64Array
+  #payloadBytes: Float64Array
+  #headBytes: Float64Array
 
   /** `capacity`: entries expected at most. The ring grows when one change makes more of them than were free. */
   constructor(capacity: number) {
@@ -60,38 +79,32 @@ export class Window {
     this.#offeredAt = new Float64Array(size)
     this.#batch = new Float64Array(size)
     this.#subject = new Array(size).fill('')
-    this.#head = new Array(size).fill(EMPTY)
-    this.#payload = new Array(size).fill(EMPTY)
+    this.#slab = new Array(size).fill(EMPTY)
+    this.#start = new Float64Array(size)
+    this.#payloadBytes = new Float64Array(size)
+    this.#headBytes = new Float64Array(size)
   }
 
   get size(): number {
     return this.high - this.low
   }
 
-  /** `commitMs`: commit time in milliseconds since 1970, NaN where it is not known. */
-  push(
-    target: Target,
-    subject: string,
-    head: Uint8Array,
-    payload: Uint8Array,
-    commitLsn: Lsn,
-    ordinal: number,
-    commitMs: number,
-    offeredAt: number,
-  ): number {
+  push(message: Outgoing): number {
     if (this.size > this.#mask) this.#grow()
     const entry = this.high++
     const i = entry & this.#mask
     this.#state[i] = QUEUED
-    this.#target[i] = target
-    this.#ordinal[i] = ordinal
-    this.#commitLsn[i] = commitLsn
-    this.#commitMs[i] = commitMs
-    this.#offeredAt[i] = offeredAt
-    this.#subject[i] = subject
-    this.#head[i] = head
-    this.#payload[i] = payload
-    this.bytes += head.length + payload.length
+    this.#target[i] = message.target
+    this.#ordinal[i] = message.ordinal
+    this.#commitLsn[i] = message.commitLsn
+    this.#commitMs[i] = message.commitMs
+    this.#offeredAt[i] = message.offeredAt
+    this.#subject[i] = message.subject
+    this.#slab[i] = message.slab
+    this.#start[i] = message.start
+    this.#payloadBytes[i] = message.payloadBytes
+    this.#headBytes[i] = message.headBytes
+    this.bytes += message.payloadBytes + message.headBytes
     return entry
   }
 
@@ -111,13 +124,21 @@ export class Window {
     return this.#subject[entry & this.#mask]!
   }
 
-  /** The headers, complete but for the fence and the empty line. */
-  head(entry: number): Uint8Array {
-    return this.#head[entry & this.#mask]!
+  /** What holds the payload, at `start`, and the headers behind it, which lack their last lines. */
+  slab(entry: number): Uint8Array {
+    return this.#slab[entry & this.#mask]!
   }
 
-  payload(entry: number): Uint8Array {
-    return this.#payload[entry & this.#mask]!
+  start(entry: number): number {
+    return this.#start[entry & this.#mask]!
+  }
+
+  payloadBytes(entry: number): number {
+    return this.#payloadBytes[entry & this.#mask]!
+  }
+
+  headBytes(entry: number): number {
+    return this.#headBytes[entry & this.#mask]!
   }
 
   commitLsn(entry: number): Lsn {
@@ -164,9 +185,8 @@ export class Window {
     while (this.low < this.high) {
       const i = this.low & this.#mask
       if (this.#state[i] !== STORED) break
-      this.bytes -= this.#head[i]!.length + this.#payload[i]!.length
-      this.#head[i] = EMPTY
-      this.#payload[i] = EMPTY
+      this.bytes -= this.#payloadBytes[i]! + this.#headBytes[i]!
+      this.#slab[i] = EMPTY
       this.low++
     }
     return this.low !== before
@@ -178,16 +198,18 @@ export class Window {
     bigger.high = this.low
     for (let entry = this.low; entry < this.high; entry++) {
       const i = entry & this.#mask
-      bigger.push(
-        this.#target[i]!,
-        this.#subject[i]!,
-        this.#head[i]!,
-        this.#payload[i]!,
-        this.#commitLsn[i]! as Lsn,
-        this.#ordinal[i]!,
-        this.#commitMs[i]!,
-        this.#offeredAt[i]!,
-      )
+      bigger.push({
+        target: this.#target[i]!,
+        subject: this.#subject[i]!,
+        slab: this.#slab[i]!,
+        start: this.#start[i]!,
+        payloadBytes: this.#payloadBytes[i]!,
+        headBytes: this.#headBytes[i]!,
+        commitLsn: this.#commitLsn[i]! as Lsn,
+        ordinal: this.#ordinal[i]!,
+        commitMs: this.#commitMs[i]!,
+        offeredAt: this.#offeredAt[i]!,
+      })
       bigger.setSent(entry, this.#sequence[i]!, this.#sentAt[i]!, this.#batch[i]!)
       bigger.setState(entry, this.#state[i]!)
     }
@@ -202,7 +224,20 @@ export class Window {
     this.#offeredAt = bigger.#offeredAt
     this.#batch = bigger.#batch
     this.#subject = bigger.#subject
-    this.#head = bigger.#head
-    this.#payload = bigger.#payload
+    this.#slab = bigger.#slab
+    this.#start = bigger.#start
+    this.#payloadBytes = bigger.#payloadBytes
+    this.#headBytes = bigger.#headBytes
   }
+}
+
+/**
+ * Slabs for the window's messages, as they are encoded or as they are sent. One is free again when all entries that had
+ * begun by its end are done: then nothing here reads it any more, and its bytes have left the socket, since whatever
+ * told that an entry is stored came behind them on the same connection.
+ */
+export function windowSlabs(window: () => Window | null): Slabs {
+  // The message that is being written has no number yet.
+  const begun = () => (window()?.high ?? Number.POSITIVE_INFINITY) + 1
+  return new Slabs(begun, () => window()?.low ?? 0)
 }

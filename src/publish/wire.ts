@@ -6,12 +6,12 @@
  * https://docs.nats.io/reference/reference-protocols/nats-protocol#hpub
  */
 import { ByteWriter, Constant } from '../event/bytes.ts'
+import { SLAB_BYTES, type Slabs } from '../event/slabs.ts'
+import type { Window } from './window.ts'
 
 const SPACE = 0x20
 /** Digits, spaces and line ends of a message beside what is counted. */
 const SLACK_BYTES = 80
-/** A burst is cut into pieces of about this size at most, so that the server has something to do meanwhile. */
-const PIECE_BYTES = 256 * 1024
 /** Subjects whose command is kept ready. */
 const MAX_SUBJECTS = 1000
 const END = new Constant('\r\n')
@@ -24,14 +24,15 @@ interface Command {
 
 export class Wire {
   readonly #send: (bytes: Uint8Array) => void
-  readonly #out = new ByteWriter(PIECE_BYTES)
+  readonly #out: ByteWriter
   readonly #commands = new Map<string, Command>()
   #reply = ''
   #lastSubject = ''
   #lastCommand: Command | null = null
 
-  /** `send` keeps what it is given until it is written. */
-  constructor(send: (bytes: Uint8Array) => void) {
+  /** `send` keeps what it is given until it is written. `slabs`: for what is written here. */
+  constructor(slabs: Slabs, send: (bytes: Uint8Array) => void) {
+    this.#out = new ByteWriter(SLAB_BYTES, slabs)
     this.#send = send
   }
 
@@ -42,33 +43,32 @@ export class Wire {
     this.#lastSubject = ''
   }
 
-  /** `number` null: no answer is wanted. Nothing is sent before `flush()` but what is too much for one piece. */
-  message(
-    subject: string,
-    number: number | null,
-    head: Uint8Array,
-    lines: ByteWriter,
-    payload: Uint8Array,
-  ): void {
+  /** An entry of the window. Nothing is sent before `flush()` but what is too much for one piece. */
+  message(window: Window, entry: number, lines: ByteWriter, answered: boolean): void {
+    const subject = window.subject(entry)
     const command = subject === this.#lastSubject ? this.#lastCommand! : this.#commandOf(subject)
-    const start = number === null ? command.silent : command.answered
-    const headerBytes = head.length + lines.length
+    const start = answered ? command.answered : command.silent
+    const payloadBytes = window.payloadBytes(entry)
+    const headBytes = window.headBytes(entry)
+    const headerBytes = headBytes + lines.length
     const out = this.#out
-    const bytes = start.length + headerBytes + payload.length + SLACK_BYTES
+    const bytes = start.length + headerBytes + payloadBytes + SLACK_BYTES
     if (out.at + bytes > out.buffer.length) this.flush()
     out.reserve(bytes)
     out.constant(start)
-    if (number !== null) {
-      out.decimal(number)
+    if (answered) {
+      out.decimal(entry)
       out.byte(SPACE)
     }
     out.decimal(headerBytes)
     out.byte(SPACE)
-    out.decimal(headerBytes + payload.length)
+    out.decimal(headerBytes + payloadBytes)
     out.constant(END)
-    out.bytes(head)
+    const slab = window.slab(entry)
+    const at = window.start(entry)
+    out.bytes(slab, at + payloadBytes, at + payloadBytes + headBytes)
     out.range(lines.view, 0, lines.length)
-    out.bytes(payload)
+    out.bytes(slab, at, at + payloadBytes)
     out.constant(END)
   }
 

@@ -9,6 +9,7 @@ import type { Lane } from '../../src/publish/lane.ts'
 import type { Link } from '../../src/publish/link.ts'
 import type { Publisher, State } from '../../src/publish/publisher.ts'
 import type { TailWalk } from '../../src/publish/tail-walk.ts'
+import type { Window } from '../../src/publish/window.ts'
 import type { Answer, Batch } from './model-stream.ts'
 import { type Copy, Violation } from './oracle.ts'
 import type { SimMessage } from './wal.ts'
@@ -177,19 +178,11 @@ export class Daemon implements Link {
     if (this.opened && this.holds && this.item === wal.items.length && !this.paused) this.#mark(wal.end)
   }
 
-  publish(
-    subject: string,
-    sent: Uint8Array,
-    lines: ByteWriter,
-    payload: Uint8Array,
-    epoch: number,
-    number: number,
-    answered: boolean,
-  ): void {
+  publish(window: Window, number: number, lines: ByteWriter, epoch: number, answered: boolean): void {
     const entry = answered ? number : null
     const world = this.#world
-    const message = world.wal.messages[Number(subject)]!
-    const head = message.heads[this.slot]!
+    const message = world.wal.messages[Number(window.subject(number))]!
+    const { payloadBytes, headBytes } = message
     if (!this.connected)
       throw new Violation('sent while down', `${this.name} sends ${message.name} while down`)
     const text = lines.buffer.toString('latin1', 0, lines.length)
@@ -198,14 +191,18 @@ export class Daemon implements Link {
     this.#batchFenced = batch !== null && (batch.sequence === 1 ? expected !== null : this.#batchFenced)
     const floor = text.startsWith(FLOOR) ? parsePlace(text.slice(FLOOR.length, text.indexOf('\r\n'))) : null
     const mixedUp =
-      sent !== head || payload !== message.payload || !text.endsWith('\r\n') || Number.isNaN(expected)
+      window.slab(number) !== message.slab ||
+      window.payloadBytes(number) !== payloadBytes ||
+      window.headBytes(number) !== headBytes ||
+      !text.endsWith('\r\n') ||
+      Number.isNaN(expected)
     if (mixedUp) throw new Violation('mixed up', `${message.name} was sent wrong: ${text}`)
     if (this.#isUnderWay(message)) {
       throw new Violation('resent too soon', `${this.name} sends ${message.name}, which is under way`)
     }
     if (world.setting.batches === 'always') this.#checkWhole(message, batch)
     const { stream, msgId } = message
-    const size = head.length + lines.length + payload.length
+    const size = headBytes + lines.length + payloadBytes
     const [readFrom, readTo] = [this.#readFrom[stream]!, this.#readTo[stream]!]
     const life = world.lives[stream]!
     this.sending.push({
@@ -269,9 +266,12 @@ export class Daemon implements Link {
 
   #offer(message: SimMessage): void {
     const { commitLsn, ordinal } = message.position
-    const { target, subject, heads, payload } = message
+    const { target, subject, slab, payloadBytes, headBytes } = message
     const { now } = this.#world
-    this.publisher.offer(target, subject, heads[this.slot]!, payload, commitLsn, ordinal, Number.NaN, now)
+    this.publisher.offer({
+      ...{ target, subject, slab, start: 0, payloadBytes, headBytes },
+      ...{ commitLsn, ordinal, commitMs: Number.NaN, offeredAt: now },
+    })
     this.#world.trace?.push(
       `${this.name} is offered ${message.name} for ${this.#world.streamNames[message.stream]}`,
     )

@@ -22,9 +22,10 @@ export interface SimMessage {
   readonly target: Target
   /** Of its transaction; 0 outside. */
   readonly xid: number
-  readonly payload: Uint8Array
-  /** Headers by slot: complete but for the fence. */
-  readonly heads: readonly Uint8Array[]
+  /** Payload and headers, which are complete but for the fence. */
+  readonly slab: Uint8Array
+  readonly payloadBytes: number
+  readonly headBytes: number
   readonly positions: readonly Position[]
   /** Where it was stored, ever. */
   readonly copies: Copy[]
@@ -130,6 +131,7 @@ export class Wal {
     // The timeline keeps ids apart that a failover would otherwise give twice.
     const msgId = this.timeline === 1 ? id : `${id}t${this.timeline}`
     const head = Buffer.from(`NATS/1.0\r\nNats-Msg-Id: ${msgId}\r\n`, 'latin1')
+    const payloadBytes = PAYLOAD_BYTES[number % PAYLOAD_BYTES.length]!
     const positions = SLOTS.map(slot => ({ system: SYSTEM, timeline: this.timeline, slot, ...place }))
     const message: SimMessage = {
       number,
@@ -140,8 +142,9 @@ export class Wal {
       subject: String(number),
       target: TARGETS[stream]![part]!,
       xid,
-      payload: PAYLOADS[number % PAYLOADS.length]!,
-      heads: [head, head],
+      slab: Buffer.concat([new Uint8Array(payloadBytes), head]),
+      payloadBytes,
+      headBytes: head.length,
       positions,
       copies: [],
       lost: false,
@@ -153,5 +156,5 @@ export class Wal {
 
 const COUNTS = [0, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 5, 9, 40]
 const ROUTES = [1, 1, 1, 1, 0, 2, 2, 3]
-const PAYLOADS = [1, 5, 20].map(size => new Uint8Array(size))
+const PAYLOAD_BYTES = [1, 5, 20]
 const TARGETS: readonly Target[][] = [0, 1, 2].map(lane => [0, 1, 2].map(part => ({ lane, part })))

@@ -1,0 +1,52 @@
+/** A slab comes back only when every message that may have a part in it is done. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { SLAB_BYTES, Slabs } from '../../src/event/slabs.ts'
+
+test('a slab is written again once its messages are done, the oldest first', () => {
+  let begun = 10
+  let done = 0
+  const slabs = new Slabs(
+    () => begun,
+    () => done,
+  )
+  const first = Buffer.alloc(SLAB_BYTES)
+  const second = slabs.exchange(first, 100)
+  assert.notEqual(second, first)
+  begun = 20
+  done = 9
+  const third = slabs.exchange(second, 100)
+  assert.ok(third !== first && third !== second, 'message 10 is not done')
+  begun = 30
+  done = 10
+  assert.equal(slabs.exchange(third, 100), first)
+  done = 30
+  begun = 40
+  assert.equal(slabs.exchange(first, 100), second)
+})
+
+test('a message larger than a slab gets one of its own, which does not come back', () => {
+  const slabs = new Slabs(
+    () => 0,
+    () => 1,
+  )
+  const big = slabs.exchange(Buffer.alloc(SLAB_BYTES), SLAB_BYTES * 4)
+  assert.equal(big.length, SLAB_BYTES * 4)
+  assert.equal(slabs.exchange(big, 1).length, SLAB_BYTES)
+  const next = slabs.exchange(Buffer.alloc(SLAB_BYTES), 1)
+  assert.equal(next.length, SLAB_BYTES)
+})
+
+test('while nothing is done, slabs are not kept without end', () => {
+  const slabs = new Slabs(
+    () => 1,
+    () => 0,
+  )
+  const seen = new Set<Buffer>()
+  let slab: Buffer = Buffer.alloc(SLAB_BYTES)
+  for (let i = 0; i < 40; i++) {
+    slab = slabs.exchange(slab, 1)
+    assert.ok(!seen.has(slab))
+    seen.add(slab)
+  }
+})
