@@ -149,26 +149,40 @@ export class Pipeline implements Sink {
     queueMicrotask(this.#flush)
   }
 
-  /** Writes the payload, or what takes its place, and says where that goes. */
+  /** Writes headers and payload, or what takes their place, and says where that goes. */
   #encoded(event: Event, delivery: Delivery): Delivery {
     const { messageId, out, oversize, malformed } = this.#options
-    out.begin()
+    this.#begin(event, delivery)
     try {
       delivery.encoder.encode(event, messageId, out)
     } catch (error) {
-      if (error instanceof PoisonError) return malformed(event, delivery, error)
+      if (error instanceof PoisonError) return this.#instead(event, malformed(event, delivery, error))
       throw error
     }
-    const bytes = out.length + delivery.head.maxBytes
-    return bytes > delivery.maxBytes ? oversize(event, delivery, bytes) : delivery
+    const bytes = out.length - this.#outgoing.headBytes + delivery.head.maxBytes
+    return bytes > delivery.maxBytes ? this.#instead(event, oversize(event, delivery, bytes)) : delivery
+  }
+
+  #begin(event: Event, delivery: Delivery): void {
+    const { messageId, out } = this.#options
+    out.begin()
+    delivery.head.write(out, event, messageId)
+    this.#outgoing.headBytes = out.length
+  }
+
+  /** What was written instead of a message is a payload alone. */
+  #instead(event: Event, delivery: Delivery): Delivery {
+    const { out } = this.#options
+    const payload = Buffer.from(out.cut())
+    this.#begin(event, delivery)
+    out.bytes(payload)
+    return delivery
   }
 
   #send(event: Event, delivery: Delivery): void {
-    const { publisher, messageId, out } = this.#options
+    const { publisher, out } = this.#options
     const message = this.#outgoing
-    message.payloadBytes = out.length
-    delivery.head.write(out, event, messageId)
-    message.headBytes = out.length - message.payloadBytes
+    message.payloadBytes = out.length - message.headBytes
     message.slab = out.buffer
     message.start = out.at - out.length
     message.target = delivery

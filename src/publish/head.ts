@@ -1,5 +1,6 @@
 /**
- * The headers of a message up to the fence, prepared per stream: Msg-Id, expected stream, position.
+ * The headers of a message that are known before it is sent, prepared per stream: Msg-Id, expected stream, position, and
+ * the empty line behind them. The lines of header.ts go in front.
  * https://docs.nats.io/nats-concepts/jetstream/headers
  */
 import { type ByteWriter, Constant } from '../event/bytes.ts'
@@ -15,12 +16,12 @@ export interface Identity {
 }
 
 /** Room for Msg-Id, position, and the lines of header.ts, whatever their numbers are. */
-const VARIABLE_BYTES = 384
+const VARIABLE_BYTES = 400
 
-const START = new Constant('NATS/1.0\r\nNats-Msg-Id: ')
+const START = new Constant('Nats-Msg-Id: ')
 const DOT = 0x2e
 const LETTER_M = 0x6d
-const END = new Constant('\r\n')
+const END = new Constant('\r\n\r\n')
 
 export class HeadWriter {
   /** No head is longer, its last lines included. */

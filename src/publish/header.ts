@@ -1,5 +1,5 @@
 /**
- * The last lines of a message's headers. They are written when it is sent, because they say what holds then: the fence
+ * The first lines of a message's headers. They are written when it is sent, because they say what holds then: the fence
  * (which sequence the message must follow), the floor (everything before that event is stored) and, in an atomic batch,
  * which message of the batch it is.
  * https://docs.nats.io/nats-concepts/jetstream/headers
@@ -20,6 +20,7 @@ const FENCE = new Constant('Nats-Expected-Last-Sequence: ')
 const BATCH_ID = 'Nats-Batch-Id: '
 const BATCH_SEQUENCE = new Constant('Nats-Batch-Sequence: ')
 const BATCH_COMMIT = new Constant('Nats-Batch-Commit: 1\r\n')
+const START = new Constant('NATS/1.0\r\n')
 const END = new Constant('\r\n')
 
 /** The line that says the floor; many messages share one. */
@@ -27,13 +28,14 @@ export function floorLine(floor: Place): Constant {
   return new Constant(`${FLOOR_HEADER}: ${formatPlace(floor)}\r\n`)
 }
 
-/** Writes the lines and the empty one behind them. `floor` and `fence` null: no such line. */
+/** Writes the version line and the lines. `floor` and `fence` null: no such line. */
 export function writeLines(
   out: ByteWriter,
   floor: Constant | null,
   fence: number | null,
   batch: BatchPlace | null,
 ): void {
+  out.constant(START)
   if (floor !== null) out.constant(floor)
   if (batch !== null) {
     out.text(`${BATCH_ID}${batch.id}\r\n`)
@@ -47,5 +49,4 @@ export function writeLines(
     out.decimal(fence)
     out.constant(END)
   }
-  out.constant(END)
 }

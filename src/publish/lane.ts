@@ -110,8 +110,7 @@ export class Lane {
 /** The Msg-Id that stands in prepared headers. */
 function messageIdOf(window: Window, entry: number): string {
   const slab = window.slab(entry)
-  const start = window.start(entry) + window.payloadBytes(entry)
-  const head = Buffer.from(slab.buffer, slab.byteOffset + start, window.headBytes(entry))
+  const head = Buffer.from(slab.buffer, slab.byteOffset + window.start(entry), window.headBytes(entry))
   const from = head.indexOf(MSG_ID) + MSG_ID.length
   return head.toString('latin1', from, head.indexOf('\r', from))
 }

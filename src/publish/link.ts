@@ -7,7 +7,7 @@ import type { Window } from './window.ts'
 /** What the publisher needs of NATS. */
 export interface Link {
   /**
-   * One message of the window. `lines` ends its headers, and is valid within the call only; the window's bytes stay as
+   * One message of the window. `lines` begins its headers, and is valid within the call only; the window's bytes stay as
    * they are until the entry is done. The answer comes back with the same epoch and entry; `answered` false: none is
    * wanted, as for the messages of a batch but its last.
    */

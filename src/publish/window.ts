@@ -30,11 +30,11 @@ const NOWHERE: Target = { lane: 0 }
 export interface Outgoing {
   target: Target
   subject: string
-  /** Holds the payload at `start` and the headers behind it, but for their last lines; kept until the entry is done. */
+  /** Holds the headers at `start`, but for their first lines, and the payload behind them; kept until the entry is done. */
   slab: Uint8Array
   start: number
-  payloadBytes: number
   headBytes: number
+  payloadBytes: number
   commitLsn: Lsn
   ordinal: number
   /** Commit time in milliseconds since 1970; NaN where it is not known. */
@@ -124,7 +124,7 @@ export class Window {
     return this.#subject[entry & this.#mask]!
   }
 
-  /** What holds the payload, at `start`, and the headers behind it, which lack their last lines. */
+  /** What holds the headers, at `start`, which lack their first lines, and the payload behind them. */
   slab(entry: number): Uint8Array {
     return this.#slab[entry & this.#mask]!
   }

@@ -48,11 +48,10 @@ export class Wire {
     const subject = window.subject(entry)
     const command = subject === this.#lastSubject ? this.#lastCommand! : this.#commandOf(subject)
     const start = answered ? command.answered : command.silent
-    const payloadBytes = window.payloadBytes(entry)
-    const headBytes = window.headBytes(entry)
-    const headerBytes = headBytes + lines.length
+    const headerBytes = lines.length + window.headBytes(entry)
+    const messageBytes = headerBytes + window.payloadBytes(entry)
     const out = this.#out
-    const bytes = start.length + headerBytes + payloadBytes + SLACK_BYTES
+    const bytes = start.length + messageBytes + SLACK_BYTES
     if (out.at + bytes > out.buffer.length) this.flush()
     out.reserve(bytes)
     out.constant(start)
@@ -62,13 +61,11 @@ export class Wire {
     }
     out.decimal(headerBytes)
     out.byte(SPACE)
-    out.decimal(headerBytes + payloadBytes)
+    out.decimal(messageBytes)
     out.constant(END)
-    const slab = window.slab(entry)
-    const at = window.start(entry)
-    out.bytes(slab, at + payloadBytes, at + payloadBytes + headBytes)
     out.range(lines.view, 0, lines.length)
-    out.bytes(slab, at, at + payloadBytes)
+    const at = window.start(entry)
+    out.bytes(window.slab(entry), at, at + messageBytes - lines.length)
     out.constant(END)
   }
 

@@ -109,12 +109,12 @@ async function publishAll(publisher: Publisher, offered: { to: number }, count: 
     const payload = Buffer.alloc(number % 1_000 === 7 ? 400_000 : (number * 37) % 900, 'x')
     const position = `s.1.slot.${number.toString(16).toUpperCase()}.0`
     const head = Buffer.from(
-      `NATS/1.0\r\nNats-Msg-Id: ${number}\r\nNats-Expected-Stream: ${STREAM}\r\nFraiseql-Position: ${position}\r\n`,
+      `Nats-Msg-Id: ${number}\r\nNats-Expected-Stream: ${STREAM}\r\nFraiseql-Position: ${position}\r\n\r\n`,
     )
     publisher.offer({
       target: { lane: 0 },
       subject: `${STREAM}.${number % 7}`,
-      slab: Buffer.concat([payload, head]),
+      slab: Buffer.concat([head, payload]),
       ...{ start: 0, payloadBytes: payload.length, headBytes: head.length },
       ...{ commitLsn: toLsn(BigInt(number)), ordinal: 0, commitMs: Number.NaN, offeredAt: performance.now() },
     })

@@ -189,11 +189,13 @@ export class Daemon implements Link {
     const expected = numberIn(text, FENCE)
     const batch = batchIn(text)
     this.#batchFenced = batch !== null && (batch.sequence === 1 ? expected !== null : this.#batchFenced)
-    const floor = text.startsWith(FLOOR) ? parsePlace(text.slice(FLOOR.length, text.indexOf('\r\n'))) : null
+    const floorText = valueIn(text, FLOOR)
+    const floor = floorText === null ? null : parsePlace(floorText)
     const mixedUp =
       window.slab(number) !== message.slab ||
       window.payloadBytes(number) !== payloadBytes ||
       window.headBytes(number) !== headBytes ||
+      !text.startsWith('NATS/1.0\r\n') ||
       !text.endsWith('\r\n') ||
       Number.isNaN(expected)
     if (mixedUp) throw new Violation('mixed up', `${message.name} was sent wrong: ${text}`)
@@ -317,7 +319,7 @@ function numberIn(text: string, name: string): number | null {
   return value === null ? null : value === '' ? Number.NaN : Number(value)
 }
 
-/** The value of a header among those that are added last; null when it is not there. */
+/** The value of a header among those that are added when it is sent; null when it is not there. */
 function valueIn(text: string, name: string): string | null {
   const start = text.indexOf(name)
   return start === -1 ? null : text.slice(start + name.length, text.indexOf('\r\n', start))

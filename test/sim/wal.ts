@@ -130,7 +130,7 @@ export class Wal {
     const id = `${SYSTEM}.${xid}.${commitLsn.toString(16)}.${ordinal}${part === 0 ? '' : `.r${part}`}`
     // The timeline keeps ids apart that a failover would otherwise give twice.
     const msgId = this.timeline === 1 ? id : `${id}t${this.timeline}`
-    const head = Buffer.from(`NATS/1.0\r\nNats-Msg-Id: ${msgId}\r\n`, 'latin1')
+    const head = Buffer.from(`Nats-Msg-Id: ${msgId}\r\n\r\n`, 'latin1')
     const payloadBytes = PAYLOAD_BYTES[number % PAYLOAD_BYTES.length]!
     const positions = SLOTS.map(slot => ({ system: SYSTEM, timeline: this.timeline, slot, ...place }))
     const message: SimMessage = {
@@ -142,7 +142,7 @@ export class Wal {
       subject: String(number),
       target: TARGETS[stream]![part]!,
       xid,
-      slab: Buffer.concat([new Uint8Array(payloadBytes), head]),
+      slab: Buffer.concat([head, new Uint8Array(payloadBytes)]),
       payloadBytes,
       headBytes: head.length,
       positions,
