@@ -30,6 +30,10 @@ const TRUST = 'Name the certificate authority with [nats.tls] ca_file.'
 const CLIENT_CERTIFICATE =
   "Set cert_file and key_file under [nats.tls] to a certificate that the server's authority has signed."
 
+const CREDENTIALS_CODE = 'NATS_CREDENTIALS'
+const CREDENTIALS =
+  'Correct [nats.auth] (type token, user, nkey, jwt or creds) or the credentials in NATS_URL; the log of nats-server says more.'
+
 const CODES: Readonly<Record<string, Entry>> = {
   ECONNREFUSED: ['retry', 'nothing accepts connections there', START],
   ENOTFOUND: ['retry', 'the host name is unknown', 'Correct the host in NATS_URL, or look into the DNS.'],
@@ -98,12 +102,18 @@ export function greetingProblem(greeting: Greeting, context: ConnectContext): Co
   return null
 }
 
-/** While running the client tries again by itself, so this matters at the start only: a restart can't mend it. */
+/** While running: null where the login is not what is refused. The client tries again by itself. */
+export function loginFailure(cause: unknown): RetryableError | null {
+  if (!refusesCredentials(cause)) return null
+  const remedy = `${CREDENTIALS} The daemon keeps trying.`
+  return new RetryableError('NATS refuses the credentials', { code: CREDENTIALS_CODE, remedy, cause })
+}
+
+/** At the start: a restart can't mend it. */
 function refused(cause: unknown, { server, auth }: ConnectContext): FatalError {
   return new FatalError(`NATS at ${server} refuses ${auth} (${messageOf(cause)})`, {
-    code: 'NATS_CREDENTIALS',
-    remedy:
-      'Correct [nats.auth] (type token, user, nkey, jwt or creds) or the credentials in NATS_URL; the log of nats-server says more.',
+    code: CREDENTIALS_CODE,
+    remedy: CREDENTIALS,
     exitCode: EXIT.configuration,
     cause,
   })

@@ -4,6 +4,7 @@ import { formatProblem, loadConfig } from '../config/load.ts'
 import { runDaemon } from '../daemon/daemon.ts'
 import { ConfigurationError, messageOf } from '../errors.ts'
 import { createLogger } from '../log.ts'
+import { missingSource } from './source.ts'
 
 export interface RunOptions {
   readonly config: string | undefined
@@ -30,11 +31,9 @@ export async function run({ config: configPath, env, version, signal }: RunOptio
   }
 }
 
-/** Logical replication serves `auto` and `cdc`. */
 function checkSource(source: Config['observers']['source']): void {
-  if (source === 'auto' || source === 'cdc') return
-  throw new ConfigurationError(`observers.source = "${source}" is not available in this release`, {
-    code: 'SOURCE_MISSING',
-    remedy: 'Use "cdc" (logical replication), or leave it out.',
-  })
+  const missing = missingSource(source)
+  if (missing === null) return
+  const { message, remedy } = missing
+  throw new ConfigurationError(`observers.source: ${message}`, { code: 'SOURCE_MISSING', remedy })
 }

@@ -9,6 +9,7 @@ import { type ShownValue, shownValues } from '../config/redact.ts'
 import { type ConfigurationProblem, EXIT } from '../errors.ts'
 import { planStreams } from '../publish/stream-plan.ts'
 import { createRouter } from '../route/router.ts'
+import { missingSource } from './source.ts'
 
 export interface ValidateOptions {
   readonly config?: string
@@ -16,6 +17,8 @@ export interface ValidateOptions {
   readonly env: Environment
   readonly write: (text: string) => void
 }
+
+const SOURCE_KEY = 'observers.source'
 
 interface ShownRoute {
   /** null: no rule says so, it is the default. */
@@ -33,13 +36,22 @@ export async function validateConfig({
   env,
   write,
 }: ValidateOptions): Promise<number> {
-  const inspected = inspectConfig({ configPath, env })
+  const found = inspectConfig({ configPath, env })
+  const inspected = { ...found, problems: [...found.problems, ...sourceProblem(found)] }
   const values = shownValues(inspected.config, inspected.sources)
   // What a refused subject or prefix falls back to would only mislead.
   const routed = inspected.problems.length > 0 ? { routes: [], problems: [] } : route(inspected.config)
   const report = { ...inspected, problems: [...inspected.problems, ...routed.problems] }
   write(format === 'json' ? json(report, values, routed.routes) : human(report, values, routed.routes))
   return report.problems.length > 0 ? EXIT.configuration : EXIT.ok
+}
+
+function sourceProblem({ config, sources }: Inspected): ConfigurationProblem[] {
+  const missing = missingSource(config.observers.source)
+  if (missing === null) return []
+  const [, file = null, line = null] = /^(.*):(\d+)$/.exec(sources.get(SOURCE_KEY) ?? '') ?? []
+  const place = { file, line: line === null ? null : Number(line) }
+  return [{ ...place, key: SOURCE_KEY, message: `${missing.message}. ${missing.remedy}` }]
 }
 
 function route(config: Config): { routes: ShownRoute[]; problems: ConfigurationProblem[] } {

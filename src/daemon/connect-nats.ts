@@ -3,6 +3,7 @@ import type { NatsConnection } from '@nats-io/transport-node'
 import { FatalError, RetryableError } from '../errors.ts'
 import { connectNats, type NatsStatus } from '../nats.ts'
 import { requestFailure } from '../nats-api.ts'
+import { loginFailure } from '../nats-connect-error.ts'
 import { APPLICATION_NAME, type Context } from './context.ts'
 
 /** `fail`: the connection is closed for good. */
@@ -11,14 +12,21 @@ export async function connectToNats(
   signal: AbortSignal,
   fail: (error: unknown) => void,
 ): Promise<NatsConnection> {
+  // What was told last of this outage: the client reports each attempt that fails, and only the first is a change.
+  let away = false
+  let refusal = ''
   const onStatus = (status: NatsStatus): void => {
     switch (status.kind) {
       case 'disconnected':
+        if (away) return
+        away = true
         board.connection('nats', 'disconnected')
         board.publisher?.disconnected(performance.now())
         log.warn({ server: status.server }, 'NATS disconnected; publishing stops, the client reconnects')
         return
       case 'reconnected':
+        away = false
+        refusal = ''
         board.connection('nats', 'connected')
         board.reconnected('nats')
         board.publisher?.connected(performance.now())
@@ -29,12 +37,15 @@ export async function connectToNats(
         return
       case 'error': {
         // A user that may not publish will not be allowed to by trying again.
-        const failure = requestFailure(status.error, 'NATS', 0)
-        if (failure instanceof FatalError) fail(failure)
-        else {
-          board.failed(failure)
-          log.error({ err: failure }, 'NATS refuses')
+        const failure = loginFailure(status.error) ?? requestFailure(status.error, 'NATS', 0)
+        if (failure instanceof FatalError) {
+          fail(failure)
+          return
         }
+        board.failed(failure)
+        if (failure.message === refusal) return
+        refusal = failure.message
+        log.error({ err: failure }, failure.message)
         return
       }
       case 'closed':

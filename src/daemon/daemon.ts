@@ -24,6 +24,8 @@ export interface DaemonOptions {
 const FIRST_DELAY_MS = 200
 const LONGEST_DELAY_MS = 10_000
 const TURN_MS = 1000
+/** Different failures of one outage that are told once each. */
+const TOLD_LIMIT = 100
 
 /** Resolves after an orderly stop; rejects with the error that ended the daemon. */
 export async function runDaemon({ config, log, version }: DaemonOptions, signal: AbortSignal): Promise<void> {
@@ -61,6 +63,8 @@ export async function runDaemon({ config, log, version }: DaemonOptions, signal:
 
 function bridgeService(context: Context): Service {
   const { board, log } = context
+  // What was told of this outage: further attempts that fail as before are no change of state.
+  const told = new Set<string>()
   return {
     name: 'bridge',
     run: signal =>
@@ -69,10 +73,15 @@ function bridgeService(context: Context): Service {
           run: (stop, progressed) => runBridge(context, stop, progressed),
           backoff: backoff({ baseMs: FIRST_DELAY_MS, maxMs: LONGEST_DELAY_MS, random: Math.random }),
           onRestart: (error, delayMs) => {
+            const text = messageOf(error)
             board.state = 'reconnecting'
             board.failed(error)
-            if (board.wasStreaming()) board.reconnected('postgres')
-            log.error({ err: error, retry_in_ms: delayMs }, messageOf(error))
+            if (board.wasStreaming()) {
+              board.reconnected('postgres')
+              told.clear()
+            }
+            log[told.has(text) ? 'debug' : 'error']({ err: error, retry_in_ms: delayMs }, text)
+            if (told.size < TOLD_LIMIT) told.add(text)
           },
         },
         signal,

@@ -9,6 +9,7 @@ import { createFormat, encodeTrimmed, type FormatName } from '../event/encode.ts
 import type { Format, FormatOptions } from '../event/encoder.ts'
 import type { Event } from '../event/event.ts'
 import type { MessageId } from '../event/message-id.ts'
+import { Seldom } from '../lifecycle/seldom.ts'
 import type { Delivery } from '../pipeline.ts'
 import { deadLetter, malformedLetter } from '../publish/dead-letter.ts'
 import { HeadWriter, type Identity } from '../publish/head.ts'
@@ -36,6 +37,7 @@ export class Deliveries {
   readonly #parts: Parts
   readonly #formats = new Map<FormatName, Format>()
   readonly #heads: readonly HeadWriter[]
+  readonly #seldom = new Seldom()
 
   constructor(parts: Parts) {
     this.#parts = parts
@@ -81,7 +83,8 @@ export class Deliveries {
     const limit = delivery.maxBytes
     const letter = this.#letter(event, delivery, lane)
     deadLetter(out, { ...letter, encoder: delivery.encoder, bytes, limit })
-    context.log.warn(
+    this.#tell(
+      delivery,
       { msg_id: messageId.toString(), subject: letter.subject, bytes, limit },
       `message too large, kept in stream ${this.#parts.streams.all[lane]!.name}; raise max_payload of NATS ` +
         '(and max_msg_size of the stream)',
@@ -102,11 +105,19 @@ export class Deliveries {
     if (lane === null) throw error
     const letter = this.#letter(event, delivery, lane)
     malformedLetter(out, { ...letter, error: error.message })
-    context.log.warn(
+    this.#tell(
+      delivery,
       { msg_id: messageId.toString(), subject: letter.subject, table },
       `${error.message}; kept in stream ${streams.all[lane]!.name}. ${error.remedy}`,
     )
     return this.#toDeadLetters(event, delivery, lane)
+  }
+
+  /** One line for each route, and then one a minute: there may be one such message after the other. */
+  #tell({ route }: Delivery, fields: object, text: string): void {
+    const untold = this.#seldom.pass(route.filter, performance.now())
+    if (untold === null) return
+    this.#parts.context.log.warn(untold === 0 ? fields : { ...fields, more_since_last_line: untold }, text)
   }
 
   #letter(event: Event, delivery: Delivery, lane: number) {

@@ -11,6 +11,7 @@ import { formatLsn, type Lsn } from '../lsn.ts'
 import { publishOnce } from '../publish/publish-once.ts'
 import { readBack, readTail } from '../publish/tail.ts'
 import { currentLsn, dropSlot, isLost, lostSlot, readSlot } from '../source/replication/slot.ts'
+import { readWalEnd } from '../source/replication/wal-end.ts'
 import type { Context } from './context.ts'
 import type { Streams } from './streams.ts'
 
@@ -53,12 +54,17 @@ export function gapSubject(prefix: string): string {
 
 async function findGap(name: string, { sql, nats, streams, system }: GapServers): Promise<Gap | null> {
   const slot = await readSlot(sql, name)
+  const last = await lastOfSlot(nats, streams, name)
+  // Read after the stream: another daemon may publish meanwhile.
+  const end = await readWalEnd(sql)
+  if (last?.system === system && last.timeline === end?.timeline && last.commitLsn > end.lsn) {
+    throw ahead(last.commitLsn, end.lsn)
+  }
   if (slot !== null) {
     if (!isLost(slot)) return null
     const { confirmedFlush, currentLsn: to } = slot
     return { reason: 'slot_lost', from: confirmedFlush ?? to, to, error: lostSlot(slot) }
   }
-  const last = await lastOfSlot(nats, streams, name)
   if (last === null) return null
   const to = await currentLsn(sql)
   const from = last.commitLsn
@@ -82,6 +88,21 @@ async function lastOfSlot(nats: NatsConnection, streams: Streams, name: string):
     })
   }
   return last
+}
+
+/** Resume would take what is committed from now on for what the stream holds already. */
+function ahead(last: Lsn, end: Lsn): FatalError {
+  return new FatalError(
+    `the stream is ahead of the database: it holds events up to ${formatLsn(last)}, and the WAL of this server ends at ` +
+      `${formatLsn(end)}: it was put back to an older state, and what was committed after that is undone`,
+    {
+      code: 'STREAM_AHEAD',
+      exitCode: EXIT.slotLost,
+      remedy:
+        'Choose another [replication] slot_name and another [stream] name (or purge the stream); consumers have seen ' +
+        'events that the database does not have any more.',
+    },
+  )
 }
 
 function slotGone(name: string, reason: Gap['reason'], from: Lsn, to: Lsn): FatalError {

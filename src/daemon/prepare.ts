@@ -1,9 +1,7 @@
 /** What a run must know and have before it streams: the server checked, the publication in step, the routes compiled. */
 import type { Client } from 'pg'
 import type { Config } from '../config/config.ts'
-import { EXIT, FatalError } from '../errors.ts'
 import { systemBase36 } from '../event/message-id.ts'
-import { formatLsn } from '../lsn.ts'
 import { type ConnectOptions, connectReplication } from '../postgres.ts'
 import { createRouter, type Router } from '../route/router.ts'
 import {
@@ -12,7 +10,7 @@ import {
   publicationExists,
 } from '../source/replication/publication.ts'
 import { checkServer, identifySystem, inspectServer, serverError } from '../source/replication/server.ts'
-import { dropSlot, readSlot, requireOwnSlot, type SlotFacts } from '../source/replication/slot.ts'
+import { dropSlot, publicationGone, readSlot, requireOwnSlot } from '../source/replication/slot.ts'
 import type { Context } from './context.ts'
 import { gapSubject } from './lost-slot.ts'
 
@@ -35,12 +33,11 @@ export async function prepareDatabase(
     ? rules.map(rule => ({ ...rule, table: rule.table! }))
     : 'all'
   if (slot !== null && slot.holder === null && !(await publicationExists(sql, publication_name))) {
-    // Made anew, it would hide the gap: what was committed without it is skipped in silence (PostgreSQL 18).
-    if (config.replication.on_slot_lost === 'stop') throw publicationMissing(publication_name, slot)
+    if (config.replication.on_slot_lost === 'stop') throw publicationGone(publication_name, slot)
     await dropSlot(sql, slot_name)
   }
   const publication = await ensurePublication(sql, { name: publication_name, slot: slot_name, wanted })
-  if (publication.tables.length === 0) log.warn(NO_TABLES)
+  if (publication.tables.length === 0 && !publication.openEnded) log.warn(NO_TABLES)
   if (publication.action !== 'use') {
     log.info(
       { publication: publication_name, tables: publication.tables.length },
@@ -66,20 +63,6 @@ export function prepareRouter({ config }: Context, publication: EnsuredPublicati
 const NO_TABLES =
   'there is no table to publish: create tables that this role owns and that have a primary key, or name them in ' +
   '[[observers]] rules, and start the daemon again'
-
-function publicationMissing(name: string, { name: slot, confirmedFlush }: SlotFacts): FatalError {
-  const since = confirmedFlush === null ? '' : ` after ${formatLsn(confirmedFlush)}`
-  return new FatalError(
-    `publication "${name}" is gone, and the slot "${slot}" is there: what was committed${since} can't be decoded any more`,
-    {
-      code: 'PUBLICATION_MISSING',
-      exitCode: EXIT.slotLost,
-      remedy:
-        'Accept the gap and start anew: set [replication] on_slot_lost = "recreate" for one start, and bring the ' +
-        'missing rows in from the tables if consumers need them.',
-    },
-  )
-}
 
 /** Subjects of what the daemon itself has to say. */
 export function controlSubjects({ replication, stream }: Config): string[] {

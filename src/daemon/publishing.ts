@@ -129,7 +129,7 @@ const REMEDIES: Readonly<Partial<Record<Reason, string>>> = {
   full: 'the stream or its server is full: raise max_bytes or max_msgs of the stream, or make room in it',
   'no-responders': 'no stream answers for the subject: a leader is being elected, or the stream is gone',
   timeout: 'JetStream does not answer: look at the servers of the stream',
-  fence: 'somebody else writes to the stream',
+  fence: 'somebody else writes to the stream, or its server could not store a message: its log says so',
   refused: 'JetStream refuses; the daemon keeps trying',
 }
 

@@ -5,7 +5,7 @@
  */
 import type { Client } from 'pg'
 import { RetryableError } from '../errors.ts'
-import { readSlot, type SlotFacts, slotLag } from '../source/replication/slot.ts'
+import { readSlot, slotLag } from '../source/replication/slot.ts'
 import type { Context } from './context.ts'
 
 const INTERVAL_MS = 5000
@@ -15,7 +15,7 @@ const LOOK_LIMIT_MS = 10_000
 /** Returns what stops it. `holder`: the backend pid of the session that streams. `fail`: the run can't go on. */
 export function watchSlot(
   { config, board }: Context,
-  { sql, holder }: { readonly sql: Client; readonly holder: number | null },
+  { sql, holder }: { readonly sql: Client; readonly holder: number },
   fail: (error: unknown) => void,
 ): () => void {
   const name = config.replication.slot_name
@@ -27,7 +27,7 @@ export function watchSlot(
     try {
       const slot = await readSlot(sql, name)
       board.lag = slot === null ? null : slotLag(slot)
-      if (streaming && !isHeldBy(holder, slot)) fail(taken(name))
+      if (streaming && slot?.holder?.pid !== holder) fail(taken(name))
     } catch (error) {
       fail(error)
     } finally {
@@ -41,11 +41,6 @@ export function watchSlot(
     clearInterval(timer)
     if (looking !== null) clearTimeout(looking)
   }
-}
-
-/** Where our own pid is not known, nothing is said. */
-function isHeldBy(pid: number | null, slot: SlotFacts | null): boolean {
-  return pid === null || slot?.holder?.pid === pid
 }
 
 function silent(): RetryableError {

@@ -178,10 +178,17 @@ export class Publisher {
       this.inFlight--
       this.#options.onStored(one, duplicate, now)
     }
-    if (!Number.isNaN(predicted) && (duplicate || predicted !== sequence)) this.#resume('unexpected', '')
+    if (Number.isNaN(predicted)) this.#heard(entry, sequence)
+    else if (duplicate || predicted !== sequence) this.#resume('unexpected', '')
     if (window.state(window.low) === STORED) this.#advance()
     if (this.state === 'settling') this.#settled()
     else if (this.#whole && this.inFlight === 0) this.flush(now)
+  }
+
+  /** Of a stream that goes unfenced nothing is predicted: its acks say where it stands. */
+  #heard(entry: number, sequence: number): void {
+    const lane = this.lanes[this.window.target(entry).lane]!
+    if (lane.shared && sequence > lane.lastSequence) lane.lastSequence = sequence
   }
 
   /** JetStream did not store an entry. `code`: JetStream's err_code, or 503 for no responders. */

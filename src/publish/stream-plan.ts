@@ -123,8 +123,18 @@ class Draft {
       return this.#claim(this.#config.dlq.stream_name, 'dead-letter', [subject])
     }
     if (underPrefix) return this.#claim(main, 'main', [this.#underPrefix])
-    if (!subject.includes('.')) return this.#claim(main, 'main', [subject])
+    if (!subject.includes('.')) return this.#claim(main, 'main', [...this.#wholePrefix(), subject])
     return this.#claimTokens(subject)
+  }
+
+  /**
+   * A new main stream owns all below the prefix, also where the rules name subjects of one token only, so that it is
+   * the same stream whatever rules come. One that is there or configured has the subjects somebody chose.
+   */
+  #wholePrefix(): string[] {
+    const { name } = this.#config.stream
+    const chosen = [...this.#existing, ...this.#config.streams].some(stream => stream.name === name)
+    return chosen || this.#othersOver(this.#underPrefix, name) !== null ? [] : [this.#underPrefix]
   }
 
   /** A stream that an earlier run made is what it was planned as then, with the subjects it had. */

@@ -119,6 +119,7 @@ test('A: rules with bare subjects, then the singleton; A2: the transport beside 
         ],
       )
       const { config } = await (await jetstreamManager(servers.nc)).streams.info('fraiseql_events')
+      assert.deepEqual(config.subjects, ['fraiseql.mutation.>', 'order_created', 'order_status_changed'])
       assert.equal(config.max_age / 86_400e9, variant === 'a2' ? 30 : 7)
       assert.equal(config.max_msgs, variant === 'a2' ? 1_000_000 : 10_000_000)
     })

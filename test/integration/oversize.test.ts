@@ -48,6 +48,18 @@ test('on_oversize = "dead-letter"', async () => {
   await stage.end()
 })
 
+test('many of them are one line of the log, and all are counted', async () => {
+  const stage = await scene('flood', 'dead-letter')
+  const daemon = await stage.start()
+  await stage.sql(`INSERT INTO tb_doc SELECT g, 'large', repeat('x', 60000) FROM generate_series(1, 20) g`)
+  await stage.caughtUp()
+  assert.equal(await daemon.metric('fraiseql_observer_dead_letters_total'), 20)
+  const lines = daemon.logs.filter(({ msg }) => msg?.includes('too large') === true)
+  assert.equal(lines.length, 1, daemon.lastLines())
+  await daemon.stop()
+  await stage.end()
+})
+
 test('on_oversize = "trim"', async () => {
   const stage = await scene('trim', 'trim')
   const daemon = await stage.start()

@@ -226,30 +226,28 @@ test('the slot was dropped while the daemon was between two connections', async 
   await stage.end()
 })
 
-test('NATS refuses the credentials: told with what they are, but not their words, and tried again', async () => {
+test('NATS refuses the credentials: told with what they are, but not their words, and the end', async () => {
   const nats = await startNats({ config: `authorization { user: observer, password: "${SECRET}" }` })
   const stage = await servers.scene({
     name: 'credentials',
     schema: 'CREATE TABLE tb_order (id int PRIMARY KEY)',
   })
   stage.settings = { nats: { servers: [nats.url.replace('//', `//observer:${SECRET}x@`)] } }
-  const daemon = stage.launch()
-  const line = await daemon.waitFor(({ level }) => level === 'error' || level === 'fatal')
-  assert.match(String(line.msg), /refuses/)
-  assert.ok(String((line.err as { remedy: string }).remedy).length > 20)
-  await daemon.kill()
-  quiet(daemon)
+  await ends(stage.launch(), 78, /refuses user \\?"observer\\?" of the URL/, /Correct \[nats\.auth\]/)
   await nats.stop()
   await stage.end()
 })
 
-test('NATS and PostgreSQL that are not there are told once per attempt, and used when they come', async () => {
+test('NATS that is not there is tried again, later each time, and used when it comes', async () => {
   const nats = await startNats()
   await nats.stop()
   const stage = await servers.scene({ name: 'absent', schema: 'CREATE TABLE tb_order (id int PRIMARY KEY)' })
-  stage.settings = { nats: { servers: [nats.url.replace('//', `//observer:${SECRET}@`)] } }
+  stage.settings = {
+    nats: { servers: [nats.url.replace('//', `//observer:${SECRET}@`)] },
+    log: { level: 'debug' },
+  }
   const daemon = stage.launch()
-  const errors = () => daemon.logs.filter(({ level }) => level === 'error')
+  const errors = () => daemon.logs.filter(({ retry_in_ms }) => typeof retry_in_ms === 'number')
   await until(
     () => errors().length >= 3,
     () => daemon.lastLines(),

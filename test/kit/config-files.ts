@@ -32,7 +32,9 @@ export function inspectFiles(
   options: Partial<LoadOptions> = {},
 ): InspectedFiles {
   return withFolder(typeof files === 'string' ? { 'fraiseql.toml': files } : files, folder => {
-    const inspected = inspectConfig({ env: ENV, configPath: folder, ...options })
+    const look = () => inspectConfig({ env: ENV, configPath: folder, ...options })
+    const inspected =
+      'configPath' in options && options.configPath === undefined ? inside(folder, look) : look()
     const short = (text: string) => text.replaceAll(`${folder}/`, '')
     return {
       ...inspected,
@@ -41,4 +43,15 @@ export function inspectFiles(
       warned: inspected.warnings.map(warning => short(formatProblem(warning))),
     }
   })
+}
+
+/** Where no path is given the working folder is looked into, and a person may have a fraiseql.toml in theirs. */
+function inside<T>(folder: string, look: () => T): T {
+  const home = process.cwd()
+  process.chdir(folder)
+  try {
+    return look()
+  } finally {
+    process.chdir(home)
+  }
 }

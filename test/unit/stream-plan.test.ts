@@ -36,16 +36,26 @@ test('no rules: the main stream owns everything below the prefix', () => {
   ])
 })
 
-test("the documentation's bare subjects go to the main stream", () => {
-  const plan = planned({
-    subjects: ['order_created', 'order_status_changed', 'fraiseql.mutation.User.INSERT'],
-  })
-  assert.equal(plan.ownerOf.get('order_created'), 'fraiseql_events')
-  assert.deepEqual(plan.streams[0]?.subjects, [
-    'order_created',
-    'order_status_changed',
-    'fraiseql.mutation.>',
-  ])
+test("the documentation's bare subjects go to the main stream, which owns everything below the prefix too", () => {
+  for (const more of [[], ['fraiseql.mutation.User.INSERT']]) {
+    const plan = planned({ subjects: ['order_created', 'order_status_changed', ...more] })
+    assert.equal(plan.ownerOf.get('order_created'), 'fraiseql_events')
+    assert.deepEqual(plan.streams[0]?.subjects, [
+      'fraiseql.mutation.>',
+      'order_created',
+      'order_status_changed',
+    ])
+  }
+})
+
+test('bare subjects do not ask for the prefix where a part of it is taken, or the main stream was made by somebody', () => {
+  const subjects = ['order_created']
+  const taken = planned({ subjects, streams: [named('users', ['fraiseql.mutation.User.*'])] })
+  assert.deepEqual(outline(taken)[1], ['fraiseql_events', 'main', ['order_created'], false])
+  const other = planned({ subjects, existing: [{ name: 'theirs', subjects: ['fraiseql.>'] }] })
+  assert.deepEqual(outline(other)[0], ['fraiseql_events', 'main', ['order_created'], false])
+  const there = planned({ subjects, existing: [{ name: 'fraiseql_events', subjects: ['order_paid'] }] })
+  assert.deepEqual(outline(there)[0], ['fraiseql_events', 'main', ['order_created'], false])
 })
 
 test("the documentation's choreography: a stream of the first token, shared with its workers", () => {

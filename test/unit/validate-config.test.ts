@@ -100,6 +100,16 @@ describe('validate-config', () => {
     assert.ok(!text.includes('Rules'))
   })
 
+  it('finds what the daemon refuses to start with: a source that this release does not have', async () => {
+    for (const source of ['notify', 'outbox']) {
+      const { code, text } = await validate(`[observers]\nsource = "${source}"\n`)
+      assert.equal(code, EXIT.configuration)
+      assert.match(text, /\nProblems\n {2}fraiseql\.toml:2: observers\.source: .*"cdc"/)
+    }
+    const { text } = await validate('', 'human', { ...ENV, FRAISEQL_OBSERVERS_SOURCE: 'notify' })
+    assert.match(text, /\nProblems\n {2}observers\.source: .*"cdc"/)
+  })
+
   it('finds streams that would share a subject', async () => {
     const { code, text } = await validate(
       '[streams.a]\nsubjects = ["x.>"]\n[streams.b]\nsubjects = ["x.y"]\n[[observers]]\ntable = "t"\nsubject = "x.y"\n',

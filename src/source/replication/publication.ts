@@ -38,6 +38,8 @@ export interface EnsuredPublication {
   /** All that it publishes, under the names that changes come with. */
   readonly tables: readonly PublishedTable[]
   readonly operations: readonly RowOperation[]
+  /** Of all tables, or of whole schemas: it takes in what is created later. */
+  readonly openEnded: boolean
   /** For the log, one line each. */
   readonly warnings: readonly string[]
 }
@@ -85,6 +87,7 @@ async function ensure(client: Client, options: PublicationOptions): Promise<Ensu
     action: plan.action,
     tables: published.flatMap(oid => publishedTable(byOid.get(oid), known)),
     operations: [...(now?.operations ?? [])],
+    openEnded: now?.allTables === true || now?.wholeSchemas === true,
     warnings: plan.warnings,
   }
 }

@@ -116,6 +116,16 @@ export async function identifySystem(client: Client): Promise<SystemIdentity> {
   }
 }
 
+/** The process at the server. The one that greeted the driver may be a pooler's invention. */
+export async function backendPid(client: Client): Promise<number> {
+  try {
+    const { rows } = await client.query<{ pid: number | string }>('SELECT pg_backend_pid() AS pid')
+    return Number(rows[0]!.pid)
+  } catch (error) {
+    throw classifyPostgresError(error, { replication: true })
+  }
+}
+
 /** Everything that stands in the way, worst first. `slotExists`: no free slot is needed then. */
 export function checkServer(facts: ServerFacts, { slotExists }: { slotExists: boolean }): ServerProblem[] {
   const found = [

@@ -70,6 +70,9 @@ export interface SlotLag {
 
 const PLUGIN = 'pgoutput'
 const POLL_MS = 1000
+const ACCEPT_GAP =
+  'Accept the gap and start anew: set [replication] on_slot_lost = "recreate" for one start, and bring the missing ' +
+  'rows in from the tables if consumers need them.'
 
 /**
  * Columns that only later releases have are read through the row's JSON, so that one query serves all. `synced` stays
@@ -255,6 +258,7 @@ export async function explainSlotFailure(client: Client, name: string, failure: 
     const slot = await readSlot(client, name)
     if (slot === null) return vanished(name)
     judgeSlot(slot)
+    if (code === '42704') return publicationGone(null, slot, failure)
   } catch (error) {
     if (error instanceof FatalError || error instanceof ConfigurationError) return error
   }
@@ -312,9 +316,8 @@ export function lostSlot({ name, confirmedFlush, currentLsn, invalidationReason 
       code: 'SLOT_LOST',
       exitCode: EXIT.slotLost,
       remedy:
-        'Accept the gap and start anew: set [replication] on_slot_lost = "recreate" for one start, and bring the ' +
-        'missing rows in from the tables if consumers need them. Raise max_slot_wal_keep_size (and ' +
-        'idle_replication_slot_timeout, if set) so that it does not happen again.',
+        `${ACCEPT_GAP} Raise max_slot_wal_keep_size (and idle_replication_slot_timeout, if set) so that it does not ` +
+        'happen again.',
     },
   )
 }
@@ -323,9 +326,21 @@ function vanished(name: string): FatalError {
   return new FatalError(`replication slot "${name}" was dropped while it was in use`, {
     code: 'SLOT_GONE',
     exitCode: EXIT.slotLost,
-    remedy:
-      'Start the daemon to make a new slot: what was committed since the last event is not in the stream.',
+    remedy: ACCEPT_GAP,
   })
+}
+
+/**
+ * What to say of a publication that is gone while its slot is there. Made anew, it would hide the gap: what was
+ * committed without it is skipped in silence (PostgreSQL 18). `name`: null where only the server's words have it.
+ */
+export function publicationGone(name: string | null, slot: SlotFacts, cause?: Error): FatalError {
+  const publication = name === null ? 'the publication' : `publication "${name}"`
+  const since = slot.confirmedFlush === null ? '' : ` after ${formatLsn(slot.confirmedFlush)}`
+  return new FatalError(
+    `${publication} is gone, and the slot "${slot.name}" is there: what was committed${since} can't be decoded any more`,
+    { code: 'PUBLICATION_MISSING', exitCode: EXIT.slotLost, remedy: ACCEPT_GAP, cause },
+  )
 }
 
 function onStandby(name: string): RetryableError {

@@ -7,7 +7,7 @@
  */
 import type { Duplex } from 'node:stream'
 import type { Client, Connection, Submittable } from 'pg'
-import { RetryableError } from '../../errors.ts'
+import { EXIT, FatalError, RetryableError } from '../../errors.ts'
 import type { Lsn } from '../../lsn.ts'
 import { formatLsn, NO_LSN } from '../../lsn.ts'
 import { classifyPostgresError } from '../../postgres-codes.ts'
@@ -31,6 +31,9 @@ export interface ReplicationOptions {
   readonly onStreaming: () => void
 }
 
+/** https://www.postgresql.org/docs/current/errcodes-appendix.html */
+const OBJECT_NOT_IN_PREREQUISITE_STATE = '55000'
+const UNDEFINED_OBJECT = '42704'
 /** A confirmation is sent this long after it was made, so that a busy stream sends few. */
 const CONFIRM_DELAY_MS = 100
 /** How long PostgreSQL gets to answer the end of the stream before the connection is cut. */
@@ -77,8 +80,8 @@ export class ReplicationStream implements Source, Submittable {
     client.on('error', error => this.#fail(error))
     client.on('end', () => this.#fail(connectionEnded()))
     client.on('notice', notice => {
-      // 42704: the publication is missing. PostgreSQL 18 only warns and skips rows for good, so it is an error here.
-      if (notice.code === '42704') this.#fail(notice)
+      // PostgreSQL 18 only warns that the publication is missing, and skips rows for good.
+      if (notice.code === OBJECT_NOT_IN_PREREQUISITE_STATE) this.#failHere(publicationSkipped(notice.message))
     })
     this.#connection.once('replicationStart', onStreaming)
     const stop = () => void this.#end()
@@ -237,6 +240,15 @@ export class ReplicationStream implements Source, Submittable {
     this.#sink = null
     this.#settle?.reject(error)
   }
+}
+
+/** As older releases refuse it themselves; what follows from it is for who knows the slot. */
+function publicationSkipped(words = 'no reason given'): FatalError {
+  return new FatalError(`PostgreSQL skips what it should send: ${words}`, {
+    code: UNDEFINED_OBJECT,
+    exitCode: EXIT.slotLost,
+    remedy: 'Start the daemon once with [replication] on_slot_lost = "recreate".',
+  })
 }
 
 function connectionEnded(): RetryableError {

@@ -1,0 +1,25 @@
+/** A stream that the workers of a choreography write to as well: what the figures say of it is what the stream has. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { shareServers } from '../kit/stage.ts'
+
+const servers = shareServers()
+
+test('the last sequence of a shared stream is that of the last message acked, whoever wrote in between', async () => {
+  const stage = await servers.scene({
+    name: 'shared_sequence',
+    schema: 'CREATE TABLE tb_order (id int PRIMARY KEY)',
+    rules: '[[observers]]\ntable = "tb_order"\nsubject = "choreography.order.created"\n',
+  })
+  const daemon = await stage.start()
+  await stage.sql('INSERT INTO tb_order VALUES (1)')
+  await stage.caughtUp()
+  await servers.nc.request('choreography.inventory.reserved', '{}', { timeout: 5_000 })
+  await stage.sql('INSERT INTO tb_order VALUES (2)')
+  assert.equal((await stage.messages('choreography')).length, 3)
+  const stream = (await daemon.status()).streams.find(({ name }) => name === 'choreography')
+  assert.deepEqual(stream, { name: 'choreography', last_sequence: 3, fenced: false })
+  assert.match(await daemon.metrics(), /^fraiseql_observer_stream_last_sequence\{stream="choreography"\} 3$/m)
+  await stage.end()
+  await (await stage.jsm()).streams.delete('choreography')
+})
