@@ -22,6 +22,8 @@ export class Board {
   confirmed: Lsn | null = null
   lag: SlotLag | null = null
   publisher: Publisher | null = null
+  /** Why publishing stands still; null: it does not. */
+  standstill: string | null = null
   readonly #config: Config
   readonly #version: string
   readonly #metrics: Metrics
@@ -60,6 +62,7 @@ export class Board {
   /** A run is over; what was connected is not any more. */
   ended(): void {
     this.publisher = null
+    this.standstill = null
     this.connection('postgres', 'disconnected')
     this.connection('nats', 'disconnected')
   }
@@ -142,6 +145,7 @@ export class Board {
         commit_to_ack_p50_seconds: latencies.commitToAck.quantile(0.5),
         commit_to_ack_p99_seconds: latencies.commitToAck.quantile(0.99),
       },
+      standstill: this.standstill,
       last_error: this.#lastError,
       loops: [
         {

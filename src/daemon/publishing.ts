@@ -1,6 +1,6 @@
 /** The publisher of a run, with its changes of state in the log and its figures in the metrics. */
 import { randomUUID } from 'node:crypto'
-import { EXIT, FatalError } from '../errors.ts'
+import { EXIT, FatalError, RetryableError } from '../errors.ts'
 import type { Delivery } from '../pipeline.ts'
 import type { Link } from '../publish/link.ts'
 import { Publisher, type PublisherOptions, type Reason, type State } from '../publish/publisher.ts'
@@ -114,14 +114,22 @@ class StandStill {
   stored(): void {
     if (!this.#told) return
     this.#told = false
+    this.#context.board.standstill = null
     this.#context.log.info({ after_ms: Math.round(performance.now() - this.#since) }, 'publishing goes on')
   }
 
   #tell(reason: Reason, detail: string): void {
     const { log, board } = this.#context
     this.#told = true
-    board.failed(new Error(`publishing stands still: ${reason}${detail === '' ? '' : ` (${detail})`}`))
-    log.warn({ reason, detail }, `publishing stands still; ${REMEDIES[reason] ?? 'the daemon keeps trying'}`)
+    board.standstill = detail === '' ? reason : `${reason} (${detail})`
+    const remedy = REMEDIES[reason] ?? 'the daemon keeps trying'
+    board.failed(
+      new RetryableError(`publishing stands still: ${board.standstill}`, {
+        code: 'PUBLISH_STANDSTILL',
+        remedy,
+      }),
+    )
+    log.warn({ reason, detail }, `publishing stands still; ${remedy}`)
   }
 }
 

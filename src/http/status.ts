@@ -102,6 +102,8 @@ export interface Status {
     readonly commit_to_ack_p50_seconds: number | null
     readonly commit_to_ack_p99_seconds: number | null
   }
+  /** Why nothing has been stored for a second or more, although there is something to store; null: nothing of the kind. */
+  readonly standstill: string | null
   readonly last_error: ErrorStatus | null
   readonly loops: readonly LoopStatus[]
 }
@@ -120,5 +122,6 @@ export function reasonsNotReady(status: Status): readonly string[] {
   if (status.nats.state !== 'connected') reasons.push(`NATS is ${status.nats.state}`)
   if (status.state === 'standby') reasons.push(`standby: the slot ${status.slot.name} is active elsewhere`)
   else if (status.state !== 'streaming') reasons.push(status.state)
+  if (status.standstill !== null) reasons.push(`publishing stands still: ${status.standstill}`)
   return reasons
 }

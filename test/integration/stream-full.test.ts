@@ -22,7 +22,11 @@ for (const [name, limit] of [
     const told = await daemon.waitFor(line => line.reason === 'full', { what: 'that the stream is full' })
     assert.equal(told.level, 'warn')
     assert.match(String(told.msg), /raise max_bytes or max_msgs/)
-    assert.equal((await daemon.status()).state, 'streaming')
+    const status = await daemon.status()
+    assert.equal(status.state, 'streaming')
+    assert.match(String(status.standstill), /^full/)
+    assert.match(String(status.last_error?.remedy), /raise max_bytes/)
+    assert.match(await daemon.get('/readiness'), /stands still: full/)
     const manager = await stage.jsm()
     const seen: number[] = []
     // A consumer's part: take what is there, and make room.

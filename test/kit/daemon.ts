@@ -215,6 +215,7 @@ export interface DaemonStatus {
   readonly in_flight: { readonly messages: number; readonly bytes: number; readonly paused: boolean }
   readonly totals: Readonly<Record<string, number>>
   readonly rules: readonly Readonly<Record<string, unknown>>[]
+  readonly standstill: string | null
   readonly last_error: { readonly message: string; readonly remedy: string | null } | null
 }
 

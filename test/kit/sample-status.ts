@@ -30,6 +30,7 @@ export function sampleStatus(part: Partial<Status> = {}): Status {
     rules: [],
     totals: { events: 1_234_567, failed: 0, duplicates: 0, dead_letters: 0, resumes: 1, reconnects: 0 },
     latency: { commit_to_ack_p50_seconds: 0.00042, commit_to_ack_p99_seconds: 0.0026 },
+    standstill: null,
     last_error: null,
     loops: [{ name: 'pipeline', last_turn_seconds: 0.1, limit_seconds: 60 }],
     ...part,

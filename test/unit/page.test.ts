@@ -24,6 +24,9 @@ test('each thing that stops the flow is a reason', () => {
     'NATS is disconnected',
     'reconnecting',
   ])
+  assert.deepEqual(reasonsNotReady(sampleStatus({ standstill: 'full (maximum bytes exceeded)' })), [
+    'publishing stands still: full (maximum bytes exceeded)',
+  ])
   assert.deepEqual(reasonsNotReady(sampleStatus({ state: 'standby' })), [
     'standby: the slot fraiseql_observer is active elsewhere',
   ])
