@@ -17,6 +17,8 @@ const LOOP_LIMIT_SECONDS = 60
 
 export class Board {
   state: DaemonState = 'starting'
+  /** Changes have flowed since the process began. */
+  everStreamed = false
   tables = 0
   rules: readonly RuleStatus[] = []
   confirmed: Lsn | null = null
@@ -56,6 +58,7 @@ export class Board {
   /** Changes flow. */
   streaming(): void {
     this.state = 'streaming'
+    this.everStreamed = true
     this.#hasStreamed = true
   }
 

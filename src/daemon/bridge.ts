@@ -15,6 +15,7 @@ import { connectReplication, connectSql, endSession } from '../postgres.ts'
 import { JetStreamLink } from '../publish/jetstream-link.ts'
 import { windowSlabs } from '../publish/window.ts'
 import type { Router } from '../route/router.ts'
+import type { PublishedTable } from '../source/replication/publication.ts'
 import { backendPid, identifySystem } from '../source/replication/server.ts'
 import { explainSlotFailure, type ReadySlot } from '../source/replication/slot.ts'
 import { ReplicationStream } from '../source/replication/stream.ts'
@@ -31,6 +32,7 @@ import { createPublisher } from './publishing.ts'
 import { ruleStatus } from './rule-status.ts'
 import { prepareStreams, type Streams } from './streams.ts'
 import { watchSlot } from './watch-slot.ts'
+import { watchTables } from './watch-tables.ts'
 
 /** Silence of PostgreSQL that says nothing yet. */
 const LEAST_SILENCE_MS = 60_000
@@ -96,6 +98,11 @@ async function run(
   })
   releases.push(link.attach(publisher))
   releases.push(watchSlot(context, { sql, holder }, fail))
+  const changed = (tables: readonly PublishedTable[]): void => {
+    board.tables = tables.length
+    board.rules = ruleStatus(config, tables, streams)
+  }
+  releases.push(watchTables(context, { sql, changed }, fail))
   board.publisher = publisher
   publisher.connected(performance.now())
   // What the streams hold is known before the slot is read; else a run that was frozen in between could send again

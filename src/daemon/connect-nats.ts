@@ -12,7 +12,8 @@ export async function connectToNats(
   signal: AbortSignal,
   fail: (error: unknown) => void,
 ): Promise<NatsConnection> {
-  // What was told last of this outage: the client reports each attempt that fails, and only the first is a change.
+  // What was told last of this outage: the client reports each attempt that fails, and when one succeeds all of them as
+  // successes; only the first is a change.
   let away = false
   let refusal = ''
   const onStatus = (status: NatsStatus): void => {
@@ -25,6 +26,7 @@ export async function connectToNats(
         log.warn({ server: status.server }, 'NATS disconnected; publishing stops, the client reconnects')
         return
       case 'reconnected':
+        if (!away) return
         away = false
         refusal = ''
         board.connection('nats', 'connected')

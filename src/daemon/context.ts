@@ -15,6 +15,10 @@ export interface Context {
    * one that came later. The next run plans streams for them too.
    */
   readonly lateFilters: Set<string>
+  /** Lines about tables that still hold, so that they are not told again. */
+  toldOfTables: ReadonlySet<string>
+  /** Such lines that held at the start already, of what somebody chose. */
+  meantOutside: ReadonlySet<string>
   /** By table, when its rows did not fit its types, so that these were read again; `performance.now()`. */
   readonly typesReread: Map<string, number>
 }

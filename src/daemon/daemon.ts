@@ -41,6 +41,8 @@ export async function runDaemon({ config, log, version }: DaemonOptions, signal:
     board,
     version,
     lateFilters: new Set(),
+    toldOfTables: new Set(),
+    meantOutside: new Set(),
     typesReread: new Map(),
   }
   log.info({ version, slot: config.replication.slot_name, prefix: config.stream.subject_prefix }, 'starting')

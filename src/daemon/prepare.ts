@@ -1,24 +1,28 @@
 /** What a run must know and have before it streams: the server checked, the publication in step, the routes compiled. */
 import type { Client } from 'pg'
 import type { Config } from '../config/config.ts'
+import { messageOf, remedyOf } from '../errors.ts'
 import { systemBase36 } from '../event/message-id.ts'
 import { type ConnectOptions, connectReplication } from '../postgres.ts'
 import { createRouter, type Router } from '../route/router.ts'
 import {
   type EnsuredPublication,
   ensurePublication,
+  type PublicationOptions,
   publicationExists,
 } from '../source/replication/publication.ts'
 import { checkServer, identifySystem, inspectServer, serverError } from '../source/replication/server.ts'
 import { dropSlot, publicationGone, readSlot, requireOwnSlot } from '../source/replication/slot.ts'
 import type { Context } from './context.ts'
 import { gapSubject } from './lost-slot.ts'
+import { tellTables } from './tell-tables.ts'
 
 /** The database, checked and with its publication in step with the rules. */
 export async function prepareDatabase(
-  { config, board, log }: Context,
+  context: Context,
   sql: Client,
 ): Promise<{ publication: EnsuredPublication; database: string }> {
+  const { config, board, log } = context
   const { slot_name, publication_name } = config.replication
   const server = await inspectServer(sql)
   const slot = await readSlot(sql, slot_name)
@@ -28,41 +32,44 @@ export async function prepareDatabase(
   if (slot !== null) requireOwnSlot(slot)
   for (const { message, remedy } of problems) log.warn({ remedy }, message)
   board.connection('postgres', 'connected', versionText(server.version))
-  const rules = config.rules.filter(rule => rule.table !== null)
-  const wanted = config.rules.some(rule => rule.table !== null || rule.channel !== null)
-    ? rules.map(rule => ({ ...rule, table: rule.table! }))
-    : 'all'
   if (slot !== null && slot.holder === null && !(await publicationExists(sql, publication_name))) {
     if (config.replication.on_slot_lost === 'stop') throw publicationGone(publication_name, slot)
     await dropSlot(sql, slot_name)
   }
-  const publication = await ensurePublication(sql, { name: publication_name, slot: slot_name, wanted })
-  if (publication.tables.length === 0 && !publication.openEnded) log.warn(NO_TABLES)
-  if (publication.action !== 'use') {
-    log.info(
-      { publication: publication_name, tables: publication.tables.length },
-      publication.action === 'create' ? 'publication created' : 'publication changed to match the rules',
-    )
-  }
-  for (const warning of publication.warnings) log.warn(warning)
+  const options = publicationOptions(config)
+  const publication = await ensurePublication(sql, { ...options, running: board.everStreamed })
+  tellTables(context, publication)
   board.tables = publication.tables.length
   return { publication, database: server.database }
 }
 
-export function prepareRouter({ config }: Context, publication: EnsuredPublication): Router {
+export function publicationOptions({ rules, replication }: Config): PublicationOptions {
+  const named = rules.filter(rule => rule.table !== null)
+  return {
+    name: replication.publication_name,
+    slot: replication.slot_name,
+    wanted: rules.some(rule => rule.table !== null || rule.channel !== null)
+      ? named.map(rule => ({ ...rule, table: rule.table! }))
+      : 'all',
+  }
+}
+
+/** An entity of two tables is an error at the start; later, when somebody renames a table, a warning. */
+export function prepareRouter({ config, log, board }: Context, publication: EnsuredPublication): Router {
   const router = createRouter({
     rules: config.rules,
     prefix: config.stream.subject_prefix,
     partitions: config.partitions,
     defaultFormat: config.event.format,
   })
-  router.checkEntities(publication.tables)
+  try {
+    router.checkEntities(publication.tables)
+  } catch (error) {
+    if (!board.everStreamed) throw error
+    log.warn({ remedy: remedyOf(error) }, messageOf(error))
+  }
   return router
 }
-
-const NO_TABLES =
-  'there is no table to publish: create tables that this role owns and that have a primary key, or name them in ' +
-  '[[observers]] rules, and start the daemon again'
 
 /** Subjects of what the daemon itself has to say. */
 export function controlSubjects({ replication, stream }: Config): string[] {

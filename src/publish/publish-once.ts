@@ -5,15 +5,15 @@ import { parsePubAck } from './pub-ack.ts'
 
 const TIMEOUT_MS = 5000
 
-/** Published twice with the same `msgId`, it is stored once (within the duplicate window). */
+/** Published twice with the same `Nats-Msg-Id`, it is stored once (within the duplicate window). */
 export async function publishOnce(
   nc: NatsConnection,
   subject: string,
-  msgId: string,
+  values: Readonly<Record<string, string>>,
   body: object,
 ): Promise<void> {
   const hdrs = headers()
-  hdrs.set('Nats-Msg-Id', msgId)
+  for (const [name, value] of Object.entries(values)) hdrs.set(name, value)
   const answer = await nc
     .request(subject, JSON.stringify(body), { headers: hdrs, timeout: TIMEOUT_MS })
     .catch(cause => {

@@ -3,6 +3,7 @@
  * Columns that only later releases have are read through the row's JSON, so that one query serves all.
  */
 import type { Client } from 'pg'
+import { classifyPostgresError } from '../../postgres-codes.ts'
 import type { RelationFacts, RowOperation } from './wanted-tables.ts'
 
 export interface PublicationFacts {
@@ -154,6 +155,29 @@ export async function readPublication(client: Client, name: string): Promise<Pub
     published: row.published.map(Number),
   }
 }
+
+/** Short, and other than before when a table, an index of one, or a publication was made, altered or dropped. */
+export async function readCatalogMark(client: Client): Promise<string> {
+  try {
+    const { rows } = await client.query<{ mark: string }>(CATALOG_MARK)
+    return rows[0]!.mark
+  } catch (error) {
+    throw classifyPostgresError(error)
+  }
+}
+
+/** Every version of a row has its xmin. Temporary tables come and go, and are no one's concern. */
+const CATALOG_MARK = `
+  WITH mine AS (SELECT c.oid, c.xmin FROM pg_class c
+                WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.relpersistence <> 't' AND c.oid >= 16384)
+  SELECT md5(concat_ws('|',
+    (SELECT string_agg(oid::text || ':' || xmin::text, ',' ORDER BY oid) FROM mine),
+    (SELECT string_agg(i.indexrelid::text || ':' || i.xmin::text, ',' ORDER BY i.indexrelid)
+     FROM pg_index i JOIN mine ON mine.oid = i.indrelid),
+    (SELECT string_agg(oid::text || ':' || xmin::text, ',' ORDER BY oid) FROM pg_publication),
+    (SELECT string_agg(oid::text || ':' || xmin::text, ',' ORDER BY oid) FROM pg_publication_rel),
+    (SELECT string_agg(oid::text || ':' || xmin::text, ',' ORDER BY oid) FROM pg_namespace WHERE nspname !~ '^pg_')
+  )) AS mark`
 
 /** Tables that a view reads, for the remedy when a rule names the view. */
 export async function readViewTables(client: Client, views: readonly number[]): Promise<string[]> {

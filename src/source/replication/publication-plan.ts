@@ -18,6 +18,7 @@ import {
   ROW_OPERATIONS,
   type RowOperation,
   type TableProblem,
+  unownedTables,
 } from './wanted-tables.ts'
 
 export interface PublicationRequest {
@@ -25,6 +26,8 @@ export interface PublicationRequest {
   /** The daemon's slot: who keeps the publication. */
   readonly slot: string
   readonly tables: readonly FoundTable[]
+  /** Asked for by rules whose tables are not there now; beside those of `tables`. */
+  readonly operations?: readonly RowOperation[]
   /** There are no rules: `tables` is all that can be published, and what can't safely be is left out. */
   readonly everything: boolean
   readonly role: RoleFacts
@@ -39,6 +42,11 @@ export interface PublicationPlan {
   /** One transaction. */
   readonly sql: readonly string[]
   readonly warnings: readonly string[]
+}
+
+/** The daemon may change it, or at least add to it. */
+export function mayAlter(request: PublicationRequest, publication: PublicationFacts): boolean {
+  return isOurs(request, publication) || mayExtend(publication)
 }
 
 interface Shape {
@@ -81,7 +89,7 @@ export function publicationError(
 }
 
 /** Kept by this daemon, or by one whose slot is gone; and nobody else put his hand to it. */
-function isOurs({ slot }: PublicationRequest, publication: PublicationFacts): boolean {
+export function isOurs({ slot }: PublicationRequest, publication: PublicationFacts): boolean {
   const { keeper, keeperAlive } = publication
   return isPlain(publication) && keeper !== null && (keeper === slot || !keeperAlive)
 }
@@ -95,8 +103,13 @@ function isPlain({ own, allTables, wholeSchemas, shaped }: PublicationFacts): bo
   return own && !allTables && !wholeSchemas && !shaped
 }
 
-function wantedShape({ tables, everything, identities }: PublicationRequest): Shape {
-  const wanted = new Set(tables.flatMap(({ operations }) => [...operations]))
+export function wantedShape({
+  tables,
+  operations: more = [],
+  everything,
+  identities,
+}: PublicationRequest): Shape {
+  const wanted = new Set([...more, ...tables.flatMap(({ operations }) => [...operations])])
   const operations = ROW_OPERATIONS.filter(operation => wanted.has(operation))
   const safe = everything
     ? tables.filter(({ relation }) => lacksIdentity(identities, relation.oid) === null)
@@ -133,20 +146,26 @@ function whatLacks(publication: PublicationFacts, wanted: Shape): Lacking | null
   return tables.length > 0 || operations || viaRoot ? { tables, operations, viaRoot } : null
 }
 
-function equal({ role }: PublicationRequest, publication: PublicationFacts, wanted: Shape): boolean {
+function equal(request: PublicationRequest, publication: PublicationFacts, wanted: Shape): boolean {
+  const oids = wanted.tables.map(({ oid }) => oid)
+  return same(publication.members, oids) && sameOptions(request, publication, wanted)
+}
+
+function sameOptions(
+  { role }: PublicationRequest,
+  publication: PublicationFacts,
+  { operations }: Shape,
+): boolean {
   return (
-    same(
-      publication.members,
-      wanted.tables.map(({ oid }) => oid),
-    ) &&
-    same([...publication.operations], wanted.operations) &&
+    same([...publication.operations], operations) &&
     publication.viaRoot &&
     (publication.generatedStored || role.version < 180_000)
   )
 }
 
 function same<T>(a: readonly T[], b: readonly T[]): boolean {
-  return a.length === b.length && a.every(one => b.includes(one))
+  const known = new Set(b)
+  return a.length === b.length && a.every(one => known.has(one))
 }
 
 /** As it is. Tables whose updates fail are the applications' trouble already; say so: the rules wait for them. */
@@ -158,7 +177,8 @@ function use(request: PublicationRequest, publication: PublicationFacts, wanted:
       ? []
       : `UPDATE and DELETE fail on ${qualifiedName(relation)}: ${lacks.message}. ${lacks.remedy}`
   })
-  return { action: 'use', sql: [], warnings: [...warnings, ...filterWarning(request, publication)] }
+  const others = [...filterWarning(request, publication), ...leftOut(request)]
+  return { action: 'use', sql: [], warnings: [...warnings, ...others] }
 }
 
 function filterWarning({ name }: PublicationRequest, { shaped }: PublicationFacts): string[] {
@@ -196,7 +216,10 @@ function identityProblems(request: PublicationRequest, { tables, operations }: S
 }
 
 /** null: the table has what identifies a row in UPDATE and DELETE. */
-function lacksIdentity(identities: ReadonlyMap<number, IdentityFacts>, oid: number): TableProblem | null {
+export function lacksIdentity(
+  identities: ReadonlyMap<number, IdentityFacts>,
+  oid: number,
+): TableProblem | null {
   const facts = identities.get(oid)
   if (facts === undefined || facts.without.length === 0) return null
   if (facts.virtual) {
@@ -218,15 +241,20 @@ function quoteDotted(name: string): string {
   return parts.length === 2 ? parts.map(escapeIdentifier).join('.') : name
 }
 
-function leftOut({ everything, tables, identities }: PublicationRequest): string[] {
+function leftOut({ everything, tables, identities, relations, role }: PublicationRequest): string[] {
   if (!everything) return []
-  return tables.flatMap(({ relation }) => {
+  const foreign = unownedTables([...relations.values()]).map(
+    relation =>
+      `${qualifiedName(relation)} is left out: role "${role.role}" does not own it, and only an owner may publish it`,
+  )
+  const unsafe = tables.flatMap(({ relation }) => {
     const lacks = lacksIdentity(identities, relation.oid)
     return lacks === null
       ? []
       : `${qualifiedName(relation)} is left out, or its UPDATE and DELETE would fail: ` +
           `${lacks.message}. ${lacks.remedy}`
   })
+  return [...unsafe, ...foreign]
 }
 
 function ownerProblems(request: PublicationRequest, shape: Shape): TableProblem[] {
@@ -323,20 +351,26 @@ function createSql({ name, slot, role }: PublicationRequest, { tables, operation
   ]
 }
 
-/** One transaction, so that a table without replica identity comes in only as UPDATE and DELETE go out. */
+/**
+ * One transaction, so that a table without replica identity comes in only as UPDATE and DELETE go out. Only what differs
+ * is named: a statement waits for the locks of the tables that it names.
+ */
 function alterSql(request: PublicationRequest, publication: PublicationFacts, shape: Shape): string[] {
   const { name, slot, role, relations } = request
   const alter = `ALTER PUBLICATION ${escapeIdentifier(name)}`
-  const options = `${alter} SET (${optionsSql(role, shape.operations)})`
-  const members = publication.members.map(oid => relations.get(oid)).filter(one => one !== undefined)
-  const list =
-    shape.tables.length > 0
-      ? [`${alter} SET TABLE ${shape.tables.map(only).join(', ')}`]
-      : members.length > 0
-        ? [`${alter} DROP TABLE ${members.map(only).join(', ')}`]
-        : []
+  const members = new Set(publication.members)
+  const wanted = new Set(shape.tables.map(({ oid }) => oid))
+  const added = shape.tables.filter(({ oid }) => !members.has(oid))
+  const dropped = publication.members.filter(oid => !wanted.has(oid)).flatMap(oid => relations.get(oid) ?? [])
   const mark = publication.keeper === null || publication.keeper === slot ? [] : [commentSql(name, slot)]
-  return [options, ...list, ...mark]
+  return [
+    ...(sameOptions(request, publication, shape)
+      ? []
+      : [`${alter} SET (${optionsSql(role, shape.operations)})`]),
+    ...(dropped.length === 0 ? [] : [`${alter} DROP TABLE ${dropped.map(only).join(', ')}`]),
+    ...(added.length === 0 ? [] : [`${alter} ADD TABLE ${added.map(only).join(', ')}`]),
+    ...mark,
+  ]
 }
 
 /** Without ONLY, the children of an inheritance tree would come along now, and be missing when new ones are made. */

@@ -4,6 +4,7 @@
  * the slot is made: a slot can't decode what was committed before its publication existed.
  */
 import type { Client } from 'pg'
+import { messageOf } from '../../errors.ts'
 import { classifyPostgresError, codeOf } from '../../postgres-codes.ts'
 import type { IdentityFacts, PublicationFacts } from './publication-catalog.ts'
 import {
@@ -13,9 +14,15 @@ import {
   readRole,
   readViewTables,
 } from './publication-catalog.ts'
-import { type PublicationPlan, planPublication, publicationError } from './publication-plan.ts'
-import type { FoundTable, RelationFacts, RowOperation, WantedTable } from './wanted-tables.ts'
-import { findTables, publishableTables } from './wanted-tables.ts'
+import {
+  type PublicationPlan,
+  type PublicationRequest,
+  planPublication,
+  publicationError,
+} from './publication-plan.ts'
+import { outsideTables, replanPublication } from './publication-replan.ts'
+import type { FoundTable, RelationFacts, RowOperation, TableProblem, WantedTable } from './wanted-tables.ts'
+import { findTables, publishableTables, ROW_OPERATIONS, wantedOperations } from './wanted-tables.ts'
 
 export interface PublicationOptions {
   readonly name: string
@@ -23,6 +30,8 @@ export interface PublicationOptions {
   readonly slot: string
   /** `all`: there are no rules, so every table that the role may publish. */
   readonly wanted: readonly WantedTable[] | 'all'
+  /** Changes flow, or did: what is wrong with one table is a warning then, and the others go on. */
+  readonly running?: boolean
 }
 
 export interface PublishedTable {
@@ -40,9 +49,21 @@ export interface EnsuredPublication {
   readonly operations: readonly RowOperation[]
   /** Of all tables, or of whole schemas: it takes in what is created later. */
   readonly openEnded: boolean
+  /** Published now, and not before; empty for a new publication. */
+  readonly added: readonly PublishedTable[]
+  /** What is wanted and can be had is in it. */
+  readonly settled: boolean
   /** For the log, one line each. */
   readonly warnings: readonly string[]
+  /** The same, of tables that were there at the start: somebody chose not to publish them. */
+  readonly outside: readonly string[]
 }
+
+/** A statement that waits for a lock holds up what comes behind it on the session: better to try again later. */
+const LOCK_LIMIT_MS = 2000
+
+/** SQLSTATE classes of a statement that was refused: no such object or right, no lock, deadlock, cancelled. */
+const REFUSED = /^(40|42|55|57014)/
 
 /** SQLSTATE of "publication already exists": another daemon was quicker. */
 const DUPLICATE_OBJECT = '42710'
@@ -60,6 +81,15 @@ export async function ensurePublication(
   }
 }
 
+/** The same while changes flow. null: the publication is gone, which is not for this function to mend. */
+export async function refreshPublication(
+  client: Client,
+  options: PublicationOptions,
+): Promise<EnsuredPublication | null> {
+  if (!(await publicationExists(client, options.name))) return null
+  return ensurePublication(client, { ...options, running: true })
+}
+
 export async function publicationExists(client: Client, name: string): Promise<boolean> {
   try {
     return (await readPublication(client, name)) !== null
@@ -69,36 +99,45 @@ export async function publicationExists(client: Client, name: string): Promise<b
 }
 
 async function ensure(client: Client, options: PublicationOptions): Promise<EnsuredPublication> {
-  const { name, slot, wanted } = options
+  const { name, slot, wanted, running = false } = options
   const everything = wanted === 'all'
   const role = await readRole(client)
   const relations = await readRelations(client)
-  const tables = everything ? publishableTables(relations) : await found(client, wanted, relations)
+  const { tables, waiting } = everything
+    ? { tables: publishableTables(relations), waiting: [] }
+    : await found(client, { wanted, running }, relations)
   const publication = await readPublication(client, name)
   const identities = await identitiesOf(client, tables, publication)
   const byOid = new Map(relations.map(relation => [relation.oid, relation]))
-  const request = { name, slot, tables, everything, role, publication, identities, relations: byOid }
-  const plan = planPublication(request)
-  await run(client, plan.sql)
-  const now = plan.action === 'use' ? publication : await readPublication(client, name)
-  const published = now?.published ?? []
-  const known = plan.action === 'use' ? await identitiesOf(client, [], now) : identities
+  const operations = everything ? ROW_OPERATIONS : wantedOperations(wanted)
+  const facts = { role, publication, identities, relations: byOid }
+  const request: PublicationRequest = { name, slot, tables, operations, everything, ...facts }
+  const plan = running ? replanPublication(request) : planPublication(request)
+  const { action, failure } = await run(client, plan, running)
+  const now = action === 'use' ? publication : await readPublication(client, name)
+  const known = action === 'use' ? await identitiesOf(client, [], now) : identities
+  const published = (now?.published ?? []).flatMap(oid => publishedTable(byOid.get(oid), known))
+  const before = new Set(publication?.published)
   return {
-    action: plan.action,
-    tables: published.flatMap(oid => publishedTable(byOid.get(oid), known)),
+    action,
+    tables: published,
     operations: [...(now?.operations ?? [])],
     openEnded: now?.allTables === true || now?.wholeSchemas === true,
-    warnings: plan.warnings,
+    settled: failure.length === 0,
+    added: publication === null ? [] : published.filter(({ oid }) => !before.has(oid)),
+    warnings: [...waiting, ...plan.warnings, ...failure],
+    outside: outsideTables(request),
   }
 }
 
+/** `waiting`: what to say of rules whose tables are not there, or can't be published, at the moment. */
 async function found(
   client: Client,
-  wanted: readonly WantedTable[],
+  { wanted, running }: { readonly wanted: readonly WantedTable[]; readonly running: boolean },
   relations: readonly RelationFacts[],
-): Promise<readonly FoundTable[]> {
+): Promise<{ readonly tables: readonly FoundTable[]; readonly waiting: readonly string[] }> {
   const { found, problems } = findTables(wanted, relations)
-  if (problems.length === 0) return found
+  if (problems.length === 0 || running) return { tables: found, waiting: problems.map(waits) }
   const views = relations.filter(
     ({ kind, schema, table }) =>
       (kind === 'v' || kind === 'm') &&
@@ -129,16 +168,28 @@ async function identitiesOf(
   return new Map(facts.map(one => [one.oid, one]))
 }
 
-/** In one transaction, so that the applications never meet a half-changed publication. */
-async function run(client: Client, sql: readonly string[]): Promise<void> {
-  if (sql.length === 0) return
-  await client.query('BEGIN')
+function waits({ message }: TableProblem): string {
+  return `${message} (nothing of it is published until that is mended; the other tables go on)`
+}
+
+/**
+ * In one transaction, so that the applications never meet a half-changed publication. While changes flow it is one
+ * message too, since others use the session; and what the database refuses then is a warning.
+ */
+async function run(
+  client: Client,
+  { action, sql }: PublicationPlan,
+  running: boolean,
+): Promise<{ readonly action: PublicationPlan['action']; readonly failure: readonly string[] }> {
+  if (sql.length === 0) return { action, failure: [] }
+  const limit = running && action === 'alter' ? [`SET LOCAL lock_timeout = ${LOCK_LIMIT_MS}`] : []
   try {
-    for (const statement of sql) await client.query(statement)
-    await client.query('COMMIT')
+    await client.query([...limit, ...sql].join('; '))
+    return { action, failure: [] }
   } catch (error) {
-    await client.query('ROLLBACK').catch(() => {})
-    throw error
+    if (action !== 'alter' || !running || !REFUSED.test(codeOf(error) ?? '')) throw error
+    const failure = `the publication can't be changed at the moment, which is tried again: ${messageOf(error)}`
+    return { action: 'use', failure: [failure] }
   }
 }
 

@@ -78,6 +78,23 @@ export function publishableTables(relations: readonly RelationFacts[]): FoundTab
     .map(relation => ({ relation, operations }))
 }
 
+/** Without rules: what is left out because the role may not publish it. */
+export function unownedTables(relations: readonly RelationFacts[]): RelationFacts[] {
+  return relations.filter(
+    relation =>
+      !relation.owned &&
+      !relation.extension &&
+      relation.root === relation.oid &&
+      unpublishableKind(relation) === null,
+  )
+}
+
+/** What rules ask for, whether their tables are there or not. */
+export function wantedOperations(wanted: readonly WantedTable[]): readonly RowOperation[] {
+  const all = new Set(wanted.flatMap(({ operations }) => rowOperations(operations)))
+  return ROW_OPERATIONS.filter(operation => all.has(operation))
+}
+
 /** Close by edit distance, or the same name in a schema that the search_path does not see. Best first. */
 export function closeNames(name: string, relations: readonly RelationFacts[]): string[] {
   const bare = name.slice(name.lastIndexOf('.') + 1).toLowerCase()

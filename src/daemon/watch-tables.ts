@@ -1,0 +1,68 @@
+/**
+ * Looks for tables that were created, altered, or dropped and made again while changes flow, and brings the publication
+ * in step at once: what is written to a table before it is published can't be had later. The plan is that of the start.
+ * PostgreSQL takes the change up in the session that streams, so the run goes on, unless new subjects need a stream.
+ */
+import type { Client } from 'pg'
+import { messageOf, RetryableError } from '../errors.ts'
+import { type PublishedTable, refreshPublication } from '../source/replication/publication.ts'
+import { readCatalogMark } from '../source/replication/publication-catalog.ts'
+import type { Context } from './context.ts'
+import { publicationOptions } from './prepare.ts'
+import { tellTables } from './tell-tables.ts'
+
+const INTERVAL_MS = 5000
+/** Rights of the role and settings leave no mark in the catalog of tables: every so many looks all is read. */
+const LOOKS_A_FULL_ONE = 12
+
+interface Watched {
+  /** An ordinary session of the run. */
+  readonly sql: Client
+  /** Called with all that is published now; may throw RetryableError, which ends the run. */
+  readonly changed: (tables: readonly PublishedTable[]) => void
+}
+
+/** Returns what stops it. `fail`: the run can't go on. */
+export function watchTables(
+  context: Context,
+  { sql, changed }: Watched,
+  fail: (error: unknown) => void,
+): () => void {
+  const { log, config } = context
+  let looking = false
+  let stopped = false
+  let looks = 0
+  let seen: string | null = null
+  let trouble: string | null = null
+
+  const look = async (): Promise<void> => {
+    const mark = await readCatalogMark(sql)
+    if (mark === seen && ++looks % LOOKS_A_FULL_ONE !== 0) return
+    const publication = await refreshPublication(sql, publicationOptions(config))
+    // Where it is gone, the session that streams finds out.
+    if (publication === null || stopped) return
+    seen = publication.settled ? mark : null
+    tellTables(context, publication)
+    if (publication.action !== 'use') changed(publication.tables)
+  }
+  const timer = setInterval(async () => {
+    if (looking) return
+    looking = true
+    try {
+      await look()
+      trouble = null
+    } catch (error) {
+      if (stopped) return
+      if (error instanceof RetryableError) return fail(error)
+      const text = messageOf(error)
+      if (text !== trouble) log.warn({ err: error }, `can't look for new tables: ${text}`)
+      trouble = text
+    } finally {
+      looking = false
+    }
+  }, INTERVAL_MS)
+  return () => {
+    stopped = true
+    clearInterval(timer)
+  }
+}
