@@ -44,6 +44,18 @@ export class JetStreamLink implements Link {
   #flushing = false
   #maxPayload = 0
   #answers: Answers | null = null
+  /** `answered` follows at the end of this burst of answers, which began at `#now`. */
+  #answering = false
+  #now = 0
+  readonly #answered = (): void => {
+    this.#answering = false
+    const publisher = this.#publisher
+    try {
+      publisher?.answered(performance.now())
+    } catch (error) {
+      publisher?.fail(error)
+    }
+  }
   readonly #flush = (): void => {
     this.#flushing = false
     // What is given to a closed client is dropped without a word.
@@ -150,7 +162,12 @@ export class JetStreamLink implements Link {
   }
 
   #answer(publisher: Publisher, entry: number, ack: PubAck): void {
-    const now = performance.now()
+    if (!this.#answering) {
+      this.#answering = true
+      this.#now = performance.now()
+      queueMicrotask(this.#answered)
+    }
+    const now = this.#now
     if (ack.kind === 'stored') publisher.acked(this.#epoch, entry, ack.seq, ack.duplicate, now)
     else publisher.refused(this.#epoch, entry, ack.code, ack.description, now)
   }

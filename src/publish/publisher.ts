@@ -158,7 +158,7 @@ export class Publisher {
     if (this.#whole && this.full && this.inFlight === 0 && this.#next < window.high) this.flush(now)
   }
 
-  /** JetStream stored an entry, now or (`duplicate`) before; and with it the batch that it committed. */
+  /** JetStream stored an entry, now or (`duplicate`) before; and with it the batch that it committed. `answered` follows. */
   acked(epoch: number, entry: number, sequence: number, duplicate: boolean, now: number): void {
     // nats-server 2.10, replicated: an id that was refused is remembered as a duplicate of sequence 0. It is not stored.
     if (duplicate && sequence === 0) {
@@ -180,9 +180,15 @@ export class Publisher {
     }
     if (Number.isNaN(predicted)) this.#heard(entry, sequence)
     else if (duplicate || predicted !== sequence) this.#resume('unexpected', '')
-    if (window.state(window.low) === STORED) this.#advance()
     if (this.state === 'settling') this.#settled()
-    else if (this.#whole && this.inFlight === 0) this.flush(now)
+  }
+
+  /** Lets go of what is stored. Call once for each burst of answers. */
+  answered(now: number): void {
+    const { window } = this
+    this.#now = now
+    if (window.state(window.low) === STORED) this.#advance()
+    if (this.#whole && this.inFlight === 0) this.flush(now)
   }
 
   /** Of a stream that goes unfenced nothing is predicted: its acks say where it stands. */

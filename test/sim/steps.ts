@@ -74,7 +74,9 @@ export const ACTIONS: Record<StepKind, Action> = {
   },
   reorder: (world, x, y) => {
     const daemon = awake(world, x)
-    if (daemon !== undefined && daemon.replies.length > 0) world.takeReply(daemon, y % daemon.replies.length)
+    if (daemon === undefined || daemon.replies.length === 0) return
+    world.takeReply(daemon, y % daemon.replies.length)
+    if (daemon.alive) daemon.publisher.answered(world.now)
   },
   'long time': (world, x) => pass(world, [100, 150, 400, 1100, 4000][x % 5]!),
   disconnect: (world, x, y) => {
@@ -219,6 +221,7 @@ export function answer(world: World, daemon: Daemon, count: number): boolean {
     world.takeReply(daemon, 0)
     moved = true
   }
+  if (moved && daemon.alive) daemon.publisher.answered(world.now)
   return moved
 }
 
