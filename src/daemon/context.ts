@@ -17,6 +17,8 @@ export interface Context {
   readonly lateFilters: Set<string>
   /** Lines about tables that still hold, so that they are not told again. */
   toldOfTables: ReadonlySet<string>
+  /** The tables of one entity that were told last; empty: there are none. */
+  toldOfEntities: string
   /** Such lines that held at the start already, of what somebody chose. */
   meantOutside: ReadonlySet<string>
   /** By table, when its rows did not fit its types, so that these were read again; `performance.now()`. */

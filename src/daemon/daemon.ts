@@ -42,6 +42,7 @@ export async function runDaemon({ config, log, version }: DaemonOptions, signal:
     version,
     lateFilters: new Set(),
     toldOfTables: new Set(),
+    toldOfEntities: '',
     meantOutside: new Set(),
     typesReread: new Map(),
   }

@@ -55,19 +55,23 @@ export function publicationOptions({ rules, replication }: Config): PublicationO
 }
 
 /** An entity of two tables is an error at the start; later, when somebody renames a table, a warning. */
-export function prepareRouter({ config, log, board }: Context, publication: EnsuredPublication): Router {
+export function prepareRouter(context: Context, publication: EnsuredPublication): Router {
+  const { config, log, board } = context
   const router = createRouter({
     rules: config.rules,
     prefix: config.stream.subject_prefix,
     partitions: config.partitions,
     defaultFormat: config.event.format,
   })
+  let clash = ''
   try {
     router.checkEntities(publication.tables)
   } catch (error) {
     if (!board.everStreamed) throw error
-    log.warn({ remedy: remedyOf(error) }, messageOf(error))
+    clash = messageOf(error)
+    if (clash !== context.toldOfEntities) log.warn({ remedy: remedyOf(error) }, clash)
   }
+  context.toldOfEntities = clash
   return router
 }
 

@@ -1,12 +1,13 @@
 /** What the log says of the publication and of tables that are not in it: each thing once, as long as it stays so. */
 import type { EnsuredPublication } from '../source/replication/publication.ts'
-import { qualifiedName } from '../source/replication/publication-plan.ts'
+import { qualifiedName } from '../source/replication/publication-sql.ts'
 import type { Context } from './context.ts'
 
 /** More lines than this at once are counted, not written. */
 const MOST_LINES = 20
 const MOST_NAMES = 10
 
+/** Told at the start only: later on each rule whose table is gone is. */
 const NO_TABLES =
   'there is no table to publish yet: tables that this role owns and that have a primary key are taken in as they are ' +
   'created, and so are those that [[observers]] rules name'
@@ -31,10 +32,15 @@ export function tellTables(context: Context, publication: EnsuredPublication): v
   // What was outside of somebody's publication at the start was meant to be.
   const meant = board.everStreamed ? context.meantOutside : new Set(outside)
   context.meantOutside = meant
-  const empty = tables.length === 0 && !openEnded ? [NO_TABLES] : []
+  const empty =
+    tables.length > 0 || openEnded || board.everStreamed ? [] : [publication.ours ? NO_TABLES : chosen(name)]
   const lines = [...empty, ...publication.warnings, ...outside.filter(line => !meant.has(line))]
   const fresh = lines.filter(line => !context.toldOfTables.has(line))
   for (const line of fresh.slice(0, MOST_LINES)) log.warn(line)
   if (fresh.length > MOST_LINES) log.warn(`${fresh.length - MOST_LINES} more lines like the last one`)
   context.toldOfTables = new Set(lines)
+}
+
+function chosen(name: string): string {
+  return `there is no table to publish: add tables to publication "${name}", which the daemon leaves as it is`
 }

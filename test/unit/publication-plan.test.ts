@@ -113,8 +113,9 @@ describe('a missing publication', () => {
   it('leaves such tables out, and says so, where there are no rules', () => {
     const plan = planPublication(request([want(a), want(keyless)], { everything: true }))
     assert.match(plan.sql[0] ?? '', /FOR TABLE ONLY "public"\."a" WITH/)
-    assert.equal(plan.warnings.length, 1)
+    assert.equal(plan.warnings.length, 2)
     assert.match(plan.warnings[0] ?? '', /"keyless" is left out/)
+    assert.match(plan.warnings[1] ?? '', /"theirs" is left out: role "me" does not own it/)
   })
 
   it('says all that is missing, and the SQL for a superuser', () => {
@@ -138,12 +139,18 @@ describe('a publication that this daemon keeps', () => {
     const plan = planPublication(request([want(b, 'insert')], { publication: publication([1]) }))
     assert.deepEqual(plan.sql, [
       `ALTER PUBLICATION "pub" SET (publish = 'insert', publish_via_partition_root = true)`,
-      'ALTER PUBLICATION "pub" SET TABLE ONLY "public"."We""ird. Ö"',
+      'ALTER PUBLICATION "pub" DROP TABLE ONLY "public"."a"',
+      'ALTER PUBLICATION "pub" ADD TABLE ONLY "public"."We""ird. Ö"',
     ])
     assert.deepEqual(planPublication(request([], { publication: publication([1]) })).sql, [
       `ALTER PUBLICATION "pub" SET (publish = '', publish_via_partition_root = true)`,
       'ALTER PUBLICATION "pub" DROP TABLE ONLY "public"."a"',
     ])
+  })
+
+  it('changes by what differs, and names nothing else', () => {
+    const plan = planPublication(request([want(b), want(a)], { publication: publication([1]) }))
+    assert.deepEqual(plan.sql, ['ALTER PUBLICATION "pub" ADD TABLE ONLY "public"."We""ird. Ö"'])
   })
 
   it('is taken over when the slot that kept it is gone', () => {
@@ -180,7 +187,7 @@ describe("somebody's publication", () => {
     const made = publication([2], { keeper: null, operations: new Set<RowOperation>(['insert']) })
     assert.deepEqual(planPublication(request([want(a, 'truncate')], { publication: made })).sql, [
       `ALTER PUBLICATION "pub" SET (publish = 'insert, truncate', publish_via_partition_root = true)`,
-      'ALTER PUBLICATION "pub" SET TABLE ONLY "public"."a", ONLY "public"."We""ird. Ö"',
+      'ALTER PUBLICATION "pub" ADD TABLE ONLY "public"."a"',
     ])
   })
 

@@ -8,10 +8,10 @@
  *
  * A publication never takes in a table whose UPDATE or DELETE would begin to fail for the applications because of it.
  */
-import { escapeIdentifier, escapeLiteral } from 'pg'
+import { escapeIdentifier } from 'pg'
 import { ConfigurationError } from '../../errors.ts'
 import type { IdentityFacts, PublicationFacts, RoleFacts } from './publication-catalog.ts'
-import { keeperComment } from './publication-catalog.ts'
+import { commentSql, extendSql, only, optionsSql, qualifiedName } from './publication-sql.ts'
 import {
   type FoundTable,
   type RelationFacts,
@@ -33,6 +33,8 @@ export interface PublicationRequest {
   readonly role: RoleFacts
   readonly publication: PublicationFacts | null
   readonly identities: ReadonlyMap<number, IdentityFacts>
+  /** Changes flow: what is wrong with a table already does not hold up the others. */
+  readonly running?: boolean
   /** By OID, for names of tables that are in the publication already. */
   readonly relations: ReadonlyMap<number, RelationFacts>
 }
@@ -70,10 +72,6 @@ export function planPublication(request: PublicationRequest): PublicationPlan {
   return equal(request, publication, wanted)
     ? use(request, publication, wanted)
     : plan(request, 'alter', wanted)
-}
-
-export function qualifiedName({ schema, table }: { schema: string; table: string }): string {
-  return `${escapeIdentifier(schema)}.${escapeIdentifier(table)}`
 }
 
 /** Several problems as one error. */
@@ -198,11 +196,11 @@ function plan(request: PublicationRequest, action: 'create' | 'alter', shape: Sh
 }
 
 function identityProblems(request: PublicationRequest, { tables, operations }: Shape): TableProblem[] {
-  const changes = operations.filter(one => one === 'update' || one === 'delete')
+  const changes = operations.filter(isChange)
   if (changes.length === 0) return []
   return tables.flatMap(relation => {
     const lacks = lacksIdentity(request.identities, relation.oid)
-    if (lacks === null) return []
+    if (lacks === null || (request.running === true && failsAlready(request, relation, changes))) return []
     const own = request.tables.find(({ relation: { oid } }) => oid === relation.oid)?.operations
     const others = own !== undefined && !own.has('update') && !own.has('delete')
     const why = others ? ' (its own rules do not ask for them, but the publication has one list for all)' : ''
@@ -213,6 +211,20 @@ function identityProblems(request: PublicationRequest, { tables, operations }: S
       remedy: `${lacks.remedy} Or take ${changes.join(' and ').toUpperCase()} out of the rules' events.`,
     }
   })
+}
+
+/** It lost its key while it was published: nothing gets worse. */
+function failsAlready(
+  { publication }: PublicationRequest,
+  { oid }: RelationFacts,
+  changes: readonly RowOperation[],
+): boolean {
+  if (publication === null || !publication.members.includes(oid)) return false
+  return changes.every(one => publication.operations.has(one))
+}
+
+export function isChange(operation: RowOperation): boolean {
+  return operation === 'update' || operation === 'delete'
 }
 
 /** null: the table has what identifies a row in UPDATE and DELETE. */
@@ -322,26 +334,6 @@ function foreign(request: PublicationRequest, publication: PublicationFacts, lac
   )
 }
 
-interface Extension {
-  readonly tables: readonly RelationFacts[]
-  readonly operations: readonly RowOperation[] | null
-  readonly viaRoot: boolean
-}
-
-function extendSql(name: string, { tables, operations, viaRoot }: Extension): string {
-  const alter = `ALTER PUBLICATION ${escapeIdentifier(name)}`
-  const options = [
-    operations === null ? '' : `publish = ${escapeLiteral(operations.join(', '))}`,
-    viaRoot ? 'publish_via_partition_root = true' : '',
-  ].filter(option => option !== '')
-  return [
-    tables.length === 0 ? '' : `${alter} ADD TABLE ${tables.map(only).join(', ')};`,
-    options.length === 0 ? '' : `${alter} SET (${options.join(', ')});`,
-  ]
-    .filter(sql => sql !== '')
-    .join(' ')
-}
-
 /** The create statement comes first. */
 function createSql({ name, slot, role }: PublicationRequest, { tables, operations }: Shape): string[] {
   const list = tables.length === 0 ? '' : ` FOR TABLE ${tables.map(only).join(', ')}`
@@ -371,18 +363,4 @@ function alterSql(request: PublicationRequest, publication: PublicationFacts, sh
     ...(added.length === 0 ? [] : [`${alter} ADD TABLE ${added.map(only).join(', ')}`]),
     ...mark,
   ]
-}
-
-/** Without ONLY, the children of an inheritance tree would come along now, and be missing when new ones are made. */
-function only(relation: RelationFacts): string {
-  return `ONLY ${qualifiedName(relation)}`
-}
-
-function optionsSql({ version }: RoleFacts, operations: readonly RowOperation[]): string {
-  const generated = version >= 180_000 ? ', publish_generated_columns = stored' : ''
-  return `publish = ${escapeLiteral(operations.join(', '))}, publish_via_partition_root = true${generated}`
-}
-
-function commentSql(name: string, slot: string): string {
-  return `COMMENT ON PUBLICATION ${escapeIdentifier(name)} IS ${escapeLiteral(keeperComment(slot))}`
 }

@@ -1,21 +1,21 @@
 /**
  * The plan for a publication while changes flow. The start refuses what is wrong; later a migration must not end the
- * daemon, so that here a table with which something is wrong is told and left as it is, and the others go on. What is
- * published already stays. Pure.
+ * daemon, so that here a table with which something is wrong is told and left as it is, and the others go on. Pure.
  */
 import { ConfigurationError } from '../../errors.ts'
 import { entityName } from '../../event/entity-name.ts'
 import type { PublicationFacts } from './publication-catalog.ts'
 import {
+  isChange,
   isOurs,
   lacksIdentity,
   mayAlter,
   type PublicationPlan,
   type PublicationRequest,
   planPublication,
-  qualifiedName,
   wantedShape,
 } from './publication-plan.ts'
+import { qualifiedName } from './publication-sql.ts'
 import type { FoundTable } from './wanted-tables.ts'
 
 /** Throws only where there is no publication, and none can be made. */
@@ -24,7 +24,7 @@ export function replanPublication(request: PublicationRequest): PublicationPlan 
   if (publication === null) return planPublication(request)
   const { fit, warnings } = sifted(request, publication)
   try {
-    const plan = planPublication({ ...request, tables: fit })
+    const plan = planPublication({ ...request, tables: fit, running: true })
     return { ...plan, warnings: [...warnings, ...plan.warnings] }
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error
@@ -64,8 +64,7 @@ function sifted(
   const entities = new Map(
     tables.filter(isMember).map(({ relation }) => [entityName(relation.table), qualifiedName(relation)]),
   )
-  const { operations } = wantedShape(request)
-  const changes = operations.includes('update') || operations.includes('delete')
+  const changes = wantedShape(request).operations.some(isChange)
   const why = ({ relation }: FoundTable): string | null => {
     const lacks = lacksIdentity(request.identities, relation.oid)
     if (everything) {

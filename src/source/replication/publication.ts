@@ -15,6 +15,7 @@ import {
   readViewTables,
 } from './publication-catalog.ts'
 import {
+  isOurs,
   type PublicationPlan,
   type PublicationRequest,
   planPublication,
@@ -49,6 +50,8 @@ export interface EnsuredPublication {
   readonly operations: readonly RowOperation[]
   /** Of all tables, or of whole schemas: it takes in what is created later. */
   readonly openEnded: boolean
+  /** Kept by this daemon, which puts tables into it. */
+  readonly ours: boolean
   /** Published now, and not before; empty for a new publication. */
   readonly added: readonly PublishedTable[]
   /** What is wanted and can be had is in it. */
@@ -123,6 +126,7 @@ async function ensure(client: Client, options: PublicationOptions): Promise<Ensu
     tables: published,
     operations: [...(now?.operations ?? [])],
     openEnded: now?.allTables === true || now?.wholeSchemas === true,
+    ours: now !== null && isOurs(request, now),
     settled: failure.length === 0,
     added: publication === null ? [] : published.filter(({ oid }) => !before.has(oid)),
     warnings: [...waiting, ...plan.warnings, ...failure],
