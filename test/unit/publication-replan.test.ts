@@ -1,0 +1,173 @@
+/** What is done to a publication while changes flow: nothing that is wrong with one table holds up the others. */
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { ConfigurationError } from '../../src/errors.ts'
+import type { PublicationFacts } from '../../src/source/replication/publication-catalog.ts'
+import type { PublicationRequest } from '../../src/source/replication/publication-plan.ts'
+import { outsideTables, replanPublication } from '../../src/source/replication/publication-replan.ts'
+import {
+  type FoundTable,
+  findTables,
+  type RelationFacts,
+  ROW_OPERATIONS,
+  type RowOperation,
+  wantedOperations,
+} from '../../src/source/replication/wanted-tables.ts'
+
+function relation(oid: number, table: string, facts: Partial<RelationFacts> = {}): RelationFacts {
+  const fixed = { schema: 'public', kind: 'r', persistence: 'p', visible: true, owned: true } as const
+  return { oid, table, root: oid, ...fixed, extension: false, ...facts }
+}
+
+const order = relation(1, 'tb_order')
+const fresh = relation(2, 'tb_fresh')
+const keyless = relation(3, 'tb_keyless')
+const theirs = relation(4, 'tb_theirs', { owned: false })
+const twin = relation(5, 'tb_order', { schema: 'sales' })
+const all = [order, fresh, keyless, theirs, twin]
+
+const want = (one: RelationFacts, operations: readonly RowOperation[] = ROW_OPERATIONS): FoundTable => ({
+  relation: one,
+  operations: new Set(operations),
+})
+
+function publication(members: readonly number[], facts: Partial<PublicationFacts> = {}): PublicationFacts {
+  return {
+    owner: 'me',
+    own: true,
+    allTables: false,
+    wholeSchemas: false,
+    shaped: false,
+    operations: new Set(ROW_OPERATIONS),
+    viaRoot: true,
+    generatedStored: false,
+    keeper: 'own',
+    keeperAlive: true,
+    members,
+    published: members,
+    ...facts,
+  }
+}
+
+function request(
+  tables: readonly FoundTable[],
+  pub: PublicationFacts | null,
+  facts: Partial<PublicationRequest> = {},
+): PublicationRequest {
+  return {
+    name: 'pub',
+    slot: 'own',
+    everything: false,
+    operations: ROW_OPERATIONS,
+    role: { version: 140_000, role: 'me', database: 'shop', mayCreate: true },
+    publication: pub,
+    identities: new Map(
+      all.map(({ oid }) => [
+        oid,
+        { oid, without: oid === keyless.oid ? ['public.tb_keyless'] : [], virtual: false },
+      ]),
+    ),
+    relations: new Map(all.map(one => [one.oid, one])),
+    tables,
+    ...facts,
+  }
+}
+
+const FRESH = ['ALTER PUBLICATION "pub" ADD TABLE ONLY "public"."tb_fresh"']
+
+describe('with rules', () => {
+  it('a table made anew comes in, whatever is wrong with others', () => {
+    const plan = replanPublication(
+      request([want(order), want(fresh), want(keyless), want(theirs)], publication([1])),
+    )
+    assert.deepEqual([plan.action, plan.sql], ['alter', FRESH])
+    assert.match(plan.warnings.join('\n'), /"tb_keyless" is not published: its UPDATE and DELETE would fail/)
+    assert.match(plan.warnings.join('\n'), /"tb_theirs" is not published: role "me" does not own it/)
+    assert.equal(plan.warnings.length, 2)
+  })
+
+  it('a table that is gone, even the last one, leaves the operations as they are', () => {
+    assert.deepEqual(replanPublication(request([], publication([]))), {
+      action: 'use',
+      sql: [],
+      warnings: [],
+    })
+    const rules = [
+      { table: 'gone', operations: ['DELETE'] as const },
+      { table: 'tb_order', operations: ['INSERT'] as const },
+    ]
+    assert.equal(findTables(rules, all).found.length, 1)
+    assert.deepEqual(wantedOperations(rules), ['insert', 'delete'])
+  })
+
+  it('a published table that lost its key stays, and is told', () => {
+    const plan = replanPublication(request([want(order), want(keyless)], publication([1, 3])))
+    assert.deepEqual([plan.action, plan.sql], ['use', []])
+    assert.match(plan.warnings[0] ?? '', /UPDATE and DELETE fail on "public"\."tb_keyless"/)
+  })
+
+  it('a published table that lost its key does not hold up a new one', () => {
+    const plan = replanPublication(request([want(keyless), want(fresh)], publication([3])))
+    assert.deepEqual([plan.action, plan.sql], ['alter', FRESH])
+    const inserts = publication([3], { operations: new Set<RowOperation>(['insert']) })
+    const wider = replanPublication(request([want(keyless), want(fresh)], inserts))
+    assert.deepEqual([wider.action, wider.sql], ['use', []])
+    assert.match(
+      wider.warnings[0] ?? '',
+      /"tb_keyless" would make the applications' own update and delete fail/,
+    )
+  })
+
+  it("somebody's publication is left alone, and told", () => {
+    const foreign = publication([1], { own: false, owner: 'dba', keeper: null })
+    const plan = replanPublication(request([want(order), want(fresh)], foreign))
+    assert.deepEqual([plan.action, plan.sql], ['use', []])
+    assert.match(plan.warnings[0] ?? '', /belongs to "dba" .* ADD TABLE ONLY "public"\."tb_fresh"/)
+  })
+
+  it('a publication that is gone and may not be made is an error still', () => {
+    const role = { version: 140_000, role: 'me', database: 'shop', mayCreate: false }
+    assert.throws(() => replanPublication(request([want(order)], null, { role })), ConfigurationError)
+  })
+})
+
+describe('without rules', () => {
+  const everything = true
+
+  it('a new table comes in; what has no key, another owner or the entity of another is left out', () => {
+    const plan = replanPublication(
+      request([want(twin), want(order), want(fresh), want(keyless)], publication([1]), { everything }),
+    )
+    assert.deepEqual([plan.action, plan.sql], ['alter', FRESH])
+    assert.equal(plan.warnings.length, 3)
+    assert.match(
+      plan.warnings.join('\n'),
+      /"sales"\."tb_order" is not published: it gives the entity Order, as "public"\."tb_order" does/,
+    )
+  })
+
+  it('what is left out changes nothing, however often one looks', () => {
+    const plan = replanPublication(
+      request([want(twin), want(order), want(keyless)], publication([1]), { everything }),
+    )
+    assert.deepEqual([plan.action, plan.warnings.length], ['use', 3])
+  })
+
+  it("names what is outside of somebody's publication, unless that takes in tables by itself", () => {
+    const tables = [want(order), want(fresh)]
+    const theirs = publication([1], { keeper: null })
+    assert.match(
+      outsideTables(request(tables, theirs, { everything })).join(),
+      /^"public"\."tb_fresh" is new/,
+    )
+    for (const pub of [
+      publication([1]),
+      publication([], { keeper: null, allTables: true, published: [1] }),
+      publication([], { keeper: null, wholeSchemas: true, published: [1] }),
+      null,
+    ]) {
+      assert.deepEqual(outsideTables(request(tables, pub, { everything })), [])
+    }
+    assert.deepEqual(outsideTables(request(tables, theirs)), [])
+  })
+})
