@@ -2,7 +2,9 @@
  * The checker: what was committed, what the stream got, and how far was confirmed when; and from these three alone
  * whether the promise was kept. Pure, and without code of the program.
  *
- * A stream that is deleted or purged begins a new epoch: what it held counts as delivered, and may come again.
+ * A stream that is deleted or purged begins a new epoch: what it held counts as delivered, and may come again. Where
+ * strangers write all the time the daemon gives up the fence, and says so; what that costs is counted for itself: what is
+ * sent again comes late, and twice when the network held it back for longer than the duplicate window.
  */
 import type { Expected } from './witness.ts'
 
@@ -14,6 +16,8 @@ export interface Stored {
   readonly at: number
   /** null: a stranger's. */
   readonly msgId: string | null
+  /** Carries `Nats-Expected-Last-Sequence`, or belongs to a batch whose first message does. */
+  readonly fenced: boolean
   /** `Fraiseql-Floor`; null: the message has none. */
   readonly floor: { readonly commitLsn: bigint; readonly ordinal: number } | null
   readonly content: string
@@ -33,6 +37,7 @@ export type Kind =
   | 'difference'
   | 'invention'
   | 'false floor'
+  | 'no fence'
 
 export interface Violation {
   readonly kind: Kind
@@ -45,6 +50,9 @@ export interface Verdict {
   readonly strangers: number
   /** Came later than its place because a stranger's message got between messages in flight. */
   readonly lateByStranger: number
+  /** Sent without the fence, and stored again after the duplicate window, or late. */
+  readonly doubledUnfenced: number
+  readonly lateUnfenced: number
   /** Events that came once more after the stream was deleted or purged. */
   readonly againAfterPurge: number
   readonly samples: number
@@ -53,27 +61,37 @@ export interface Verdict {
   readonly violations: readonly Violation[]
 }
 
+export interface Limits {
+  /** Most messages that the daemon has in flight. */
+  readonly window: number
+  /** Of the stream, milliseconds. */
+  readonly duplicateWindowMs: number
+}
+
 /** Of each kind, so many are told. */
 const TOLD = 5
+/** The daemon needs as many messages of strangers to give up the fence. */
+const STRANGERS_BREAK_FENCE = 5
 
 interface Entry {
   readonly expected: Expected
   readonly index: number
   /** When it was first stored, in any epoch; Infinity: never. */
   at: number
+  /** When it was stored last. */
+  lastAt: number
   /** Where it was stored last. */
   epoch: number
   seq: number
 }
 
-/** `window`: most messages that the daemon has in flight. */
 export function judge(
   committed: readonly Expected[],
   stored: readonly Stored[],
   samples: readonly Sample[],
-  { window }: { readonly window: number },
+  limits: Limits,
 ): Verdict {
-  const book = new Book(committed, window)
+  const book = new Book(committed, limits)
   for (const message of stored) book.enter(message)
   book.checkLosses()
   book.checkSamples(samples)
@@ -84,6 +102,7 @@ class Book {
   readonly #entries: readonly Entry[]
   readonly #byId = new Map<string, Entry>()
   readonly #window: number
+  readonly #duplicateWindowMs: number
   readonly #counts: Record<Kind, number> = {
     loss: 0,
     duplicate: 0,
@@ -92,11 +111,14 @@ class Book {
     difference: 0,
     invention: 0,
     'false floor': 0,
+    'no fence': 0,
   }
   readonly #violations: Violation[] = []
   #stored = 0
   #strangers = 0
   #late = 0
+  #doubledUnfenced = 0
+  #lateUnfenced = 0
   #again = 0
   #epoch = -1
   /** Index of the farthest event of this epoch, and the sequences at which the farthest moved on. */
@@ -106,12 +128,14 @@ class Book {
   /** All entries before are stored. */
   #complete = 0
 
-  constructor(committed: readonly Expected[], window: number) {
+  constructor(committed: readonly Expected[], { window, duplicateWindowMs }: Limits) {
     this.#window = window
+    this.#duplicateWindowMs = duplicateWindowMs
     this.#entries = committed.map((expected, index) => ({
       expected,
       index,
       at: Number.POSITIVE_INFINITY,
+      lastAt: 0,
       epoch: -1,
       seq: 0,
     }))
@@ -132,7 +156,8 @@ class Book {
       return
     }
     if (entry.epoch === message.epoch) {
-      this.#tell('duplicate', `${place(message)} is there already at ${entry.seq}`)
+      if (!message.fenced && message.at - entry.lastAt >= this.#duplicateWindowMs) this.#doubledUnfenced++
+      else this.#tell('duplicate', `${place(message)} is there already at ${entry.seq}`)
       return
     }
     if (entry.at !== Number.POSITIVE_INFINITY) this.#again++
@@ -142,9 +167,12 @@ class Book {
         `${place(message)}\n  committed ${entry.expected.content}\n  stored    ${message.content}`,
       )
     }
+    if (!message.fenced && this.#strangers < STRANGERS_BREAK_FENCE)
+      this.#tell('no fence', `${place(message)} after ${this.#strangers} messages of strangers`)
     this.#checkFloor(message)
     this.#checkOrder(message, entry)
     entry.at = Math.min(entry.at, message.at)
+    entry.lastAt = message.at
     entry.epoch = message.epoch
     entry.seq = message.seq
     while (this.#complete < this.#entries.length && this.#entries[this.#complete]!.epoch >= 0)
@@ -185,6 +213,7 @@ class Book {
       seq => seq < first && seq >= first - this.#window && message.seq - seq <= 3 * this.#window,
     )
     if (excused) this.#late++
+    else if (!message.fenced) this.#lateUnfenced++
     else
       this.#tell(
         'misorder',
@@ -225,6 +254,8 @@ class Book {
       stored: this.#stored,
       strangers: this.#strangers,
       lateByStranger: this.#late,
+      doubledUnfenced: this.#doubledUnfenced,
+      lateUnfenced: this.#lateUnfenced,
       againAfterPurge: this.#again,
       samples,
       counts: this.#counts,

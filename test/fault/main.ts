@@ -1,10 +1,12 @@
 /**
  * npm run fault -- [--seed N] [--minutes M] [--pg 14..18] [--nats newest|oldest|2.12] [--cluster] [--big ROWS]
- *                  [--only "part of a name,..."] [--window MESSAGES]
+ *                  [--only "part of a name,..."] [--window MESSAGES] [--atomic auto|transactions|off]
  *
  * Runs the daemon under a workload and faults, and checks the stream against an independent capture of the same WAL.
  * Exit code 1 on any violation.
  */
+import { rmSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { NatsRelease } from '../kit/nats.ts'
 import { runBench } from './bench.ts'
@@ -20,24 +22,31 @@ const { values } = parseArgs({
     big: { type: 'string', default: '0' },
     only: { type: 'string', default: '' },
     window: { type: 'string', default: '1024' },
+    atomic: { type: 'string', default: 'auto' },
   },
 })
-const { seed, cluster } = values
+const { seed, cluster, atomic } = values
+if (atomic !== 'auto' && atomic !== 'transactions' && atomic !== 'off')
+  throw new Error(`--atomic is auto, transactions or off, not ${atomic}`)
 const begun = Date.now()
-const { lines, kept } = report(
-  await runBench({
-    seed: Number(seed),
-    minutes: Number(values.minutes),
-    major: values.pg === undefined ? undefined : Number(values.pg),
-    release: values.nats as NatsRelease | undefined,
-    cluster,
-    bigRows: Number(values.big),
-    only: values.only.split(',').filter(part => part !== ''),
-    window: Number(values.window),
-    say: text => console.log(`${new Date().toISOString()} ${text}`),
-  }),
-)
+const result = await runBench({
+  seed: Number(seed),
+  minutes: Number(values.minutes),
+  major: values.pg === undefined ? undefined : Number(values.pg),
+  release: values.nats as NatsRelease | undefined,
+  cluster,
+  bigRows: Number(values.big),
+  only: values.only.split(',').filter(part => part !== ''),
+  window: Number(values.window),
+  atomic,
+  disks: true,
+  say: text => console.log(`${new Date().toISOString()} ${text}`),
+})
+const { lines, kept } = report(result)
+if (kept) rmSync(dirname(result.journal), { recursive: true, force: true })
 const place = `PostgreSQL ${values.pg ?? 'newest'}, nats-server ${values.nats ?? 'newest'}${cluster ? ' (3, replicas = 3)' : ''}`
-console.log(`\nseed ${seed}, ${place}, ${((Date.now() - begun) / 60_000).toFixed(1)} minutes`)
+console.log(
+  `\nseed ${seed}, ${place}, atomic ${atomic}, ${((Date.now() - begun) / 60_000).toFixed(1)} minutes`,
+)
 for (const line of lines) console.log(line)
 process.exitCode = kept ? 0 : 1

@@ -10,6 +10,14 @@ import { freePort } from '../kit/server-process.ts'
 /** `up`: from the daemon to the server. */
 export type Way = 'up' | 'down'
 
+/** How bad it is; the fields of the same names. */
+export interface Conditions {
+  readonly stalled: readonly Way[]
+  readonly delayMs: number
+  readonly bytesPerSecond: number
+  readonly refusing: boolean
+}
+
 interface Link {
   readonly client: Socket
   readonly server: Socket
@@ -48,6 +56,14 @@ export class TcpProxy {
 
   get links(): number {
     return [...this.#links].filter(link => !link.lost).length
+  }
+
+  /** What is not named stays as it is. */
+  set({ stalled, delayMs, bytesPerSecond, refusing }: Partial<Conditions>): void {
+    for (const way of stalled ?? []) this.stalled.add(way)
+    this.delayMs = delayMs ?? this.delayMs
+    this.bytesPerSecond = bytesPerSecond ?? this.bytesPerSecond
+    this.refusing = refusing ?? this.refusing
   }
 
   /** Resets all connections. */

@@ -3,8 +3,8 @@
  * reduced to what the checker needs. A new stream of the same name, and a purge, begin a new epoch.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream'
-import type { MsgHdrs, NatsConnection } from '@nats-io/transport-node'
+import { type JetStreamManager, type JsMsg, jetstream, jetstreamManager } from '@nats-io/jetstream'
+import type { NatsConnection } from '@nats-io/transport-node'
 import type { Stored } from './ledger.ts'
 import { messageContent } from './message-content.ts'
 
@@ -64,16 +64,27 @@ export class StreamReader {
     this.#epoch++
   }
 
-  /** Reads the whole stream once more: what the reader saw must still be there, as it was. */
-  async compareWithStream(): Promise<void> {
+  /**
+   * Reads the whole stream once more: what the reader saw must still be there, as it was. Rejects when the servers don't
+   * let it come any farther for `limitMs`: they may be electing a leader still.
+   */
+  async compareWithStream(limitMs = 60_000): Promise<void> {
     const seen = new Map(
       this.messages.filter(({ epoch }) => epoch === this.#epoch).map(message => [message.seq, message.msgId]),
     )
-    const { state } = await this.#state()
+    const { state } = await patiently(() => this.#state(), limitMs)
     const found = new Map<number, string | null>()
-    await this.#readFrom(Math.max(1, state.first_seq), state.last_seq, message =>
-      found.set(message.seq, message.msgId),
-    )
+    for (let next = Math.max(1, state.first_seq); next <= state.last_seq; ) {
+      const from = next
+      const take = ({ seq, headers }: JsMsg): void => {
+        found.set(seq, headers?.get('Nats-Msg-Id') || null)
+        next = seq + 1
+      }
+      await patiently(async () => {
+        await this.#readFrom(from, state.last_seq, take)
+        if (next === from) throw new Error(`nothing came of ${this.#stream} from ${from} on`)
+      }, limitMs)
+    }
     for (const seq of new Set([...seen.keys(), ...found.keys()])) {
       if (seen.get(seq) === found.get(seq)) continue
       this.lostByBroker.push(
@@ -109,14 +120,14 @@ export class StreamReader {
     if (state.last_seq === this.#lastSeq) return 0
     const before = this.#lastSeq
     await this.#readFrom(Math.max(before + 1, state.first_seq), state.last_seq, message => {
-      this.messages.push(message)
+      this.messages.push(this.#reduced(message))
       this.#lastSeq = message.seq
     })
     return this.#lastSeq - before
   }
 
   /** In order and without a hole, or not at all from there on. */
-  async #readFrom(first: number, last: number, take: (message: Stored) => void): Promise<void> {
+  async #readFrom(first: number, last: number, take: (message: JsMsg) => void): Promise<void> {
     if (last < first) return
     const consumer = await jetstream(this.#nc, { timeout: 2_000 }).consumers.get(this.#stream, {
       opt_start_seq: first,
@@ -130,29 +141,47 @@ export class StreamReader {
         if (message.seq > last) break
         if (message.seq < next) continue
         if (message.seq > next) this.skipped.push(`${next} to ${message.seq - 1} of epoch ${this.#epoch}`)
-        const { headers, seq, timestampNanos } = message
-        take(this.#reduced(seq, Number(timestampNanos) / 1e6, headers, message.string()))
-        next = seq + 1
+        take(message)
+        next = message.seq + 1
       }
       if (next === before) break
     }
     await consumer.delete().catch(() => {})
   }
 
-  #reduced(seq: number, at: number, headers: MsgHdrs | undefined, payload: string): Stored {
+  #reduced(message: JsMsg): Stored {
+    const { headers, seq, timestampNanos } = message
+    const payload = message.string()
     const text = (name: string) => headers?.get(name) || null
     const msgId = text('Nats-Msg-Id')
+    // In a batch the first message carries the fence of all.
+    const fenced =
+      text('Nats-Expected-Last-Sequence') !== null || Number(text('Nats-Batch-Sequence') ?? 1) > 1
     const floor = /^([0-9A-F]+)\.(\d+|m)$/.exec(text('Fraiseql-Floor') ?? '')
     return {
       epoch: this.#epoch,
       seq,
-      at,
+      at: Number(timestampNanos) / 1e6,
       msgId,
+      fenced,
       floor:
         floor === null
           ? null
           : { commitLsn: BigInt(`0x${floor[1]}`), ordinal: floor[2] === 'm' ? -1 : Number(floor[2]) },
       content: msgId === null ? payload : contentOf(payload),
+    }
+  }
+}
+
+/** Tries again until it works; the last error when it doesn't in time. */
+async function patiently<T>(act: () => Promise<T>, limitMs: number): Promise<T> {
+  const deadline = Date.now() + limitMs
+  for (;;) {
+    try {
+      return await act()
+    } catch (error) {
+      if (Date.now() > deadline) throw error
+      await sleep(POLL_MS)
     }
   }
 }

@@ -19,8 +19,9 @@ export function report(result: Result): Report {
     lines: [
       `events ${verdict.events}, stored ${verdict.stored}, of strangers ${verdict.strangers}`,
       `losses ${counts.loss}, duplicates ${counts.duplicate}, misorders ${counts.misorder}, early confirmations ${counts['early confirmation']} (${verdict.samples} samples)`,
-      `rows that differ ${counts.difference}, never committed ${counts.invention}, false floors ${counts['false floor']}`,
+      `rows that differ ${counts.difference}, never committed ${counts.invention}, false floors ${counts['false floor']}, without a fence for no reason ${counts['no fence']}`,
       `late by a stranger's message ${verdict.lateByStranger}, again after a purge or deletion ${verdict.againAfterPurge}`,
+      `without the fence: stored again after the duplicate window ${verdict.doubledUnfenced}, late ${verdict.lateUnfenced}`,
       `longest recovery ${longest.ms} ms (${longest.fault}) of ${recoveries.length}; longest takeover ${Math.max(0, ...takeovers)} ms of ${takeovers.length}`,
       `most memory of the daemon ${(peakBytes / 2 ** 20).toFixed(0)} MiB`,
       `faults ${total}`,

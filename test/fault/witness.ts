@@ -67,7 +67,7 @@ export class Witness {
   async stop(): Promise<void> {
     this.#stop.abort()
     await this.#running
-    await this.#read()
+    while (await this.#read());
     await this.#client?.end().catch(() => {})
   }
 
@@ -112,7 +112,7 @@ export class Witness {
     this.#options.onChanges(changes.map((change, i) => this.#expected(change, contents[i]!)))
     const last = decoded.at(-1)
     if (last !== undefined) {
-      this.#seen = [last.commitLsn, last.ordinal]
+      if (isAfter(this.#seen, last)) this.#seen = [last.commitLsn, last.ordinal]
       await client.query('SELECT pg_replication_slot_advance($1, $2)', [SLOT, spelled(last.endLsn)])
     }
     if (rows.length < CHANGES_AT_ONCE) this.readUpTo = upTo

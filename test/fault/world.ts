@@ -10,7 +10,8 @@ import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { type NatsRelease, type NatsServer, startNats, startNatsCluster } from '../kit/nats.ts'
 import { type PostgresServer, startPostgres } from '../kit/postgres.ts'
 import { DaemonProcess } from './daemon-process.ts'
-import { TcpProxy } from './proxy.ts'
+import { Disk } from './disk.ts'
+import { ProxyThread, type RemoteProxy } from './proxy-thread.ts'
 import { SCHEMA } from './schema.ts'
 
 export interface WorldOptions {
@@ -19,6 +20,10 @@ export interface WorldOptions {
   readonly cluster: boolean
   /** Of the daemon: most messages in flight. */
   readonly window: number
+  /** Of the daemon: when messages go in atomic batches. */
+  readonly atomic: 'auto' | 'transactions' | 'off'
+  /** Gives the servers disks of their own that can be made full, where that is allowed. */
+  readonly disks: boolean
 }
 
 export const SLOT = 'fault'
@@ -27,7 +32,7 @@ export const PREFIX = 'fault.mutation'
 /** Small, so that a frozen or silent daemon is given up within seconds. */
 export const WAL_SENDER_TIMEOUT_MS = 3_000
 /** Short, so that JetStream's own memory hides nothing. */
-const DUPLICATE_WINDOW_SECONDS = 1
+export const DUPLICATE_WINDOW_SECONDS = 1
 
 const POSTGRES_SETTINGS = {
   wal_sender_timeout: `${WAL_SENDER_TIMEOUT_MS}ms`,
@@ -39,8 +44,10 @@ const POSTGRES_SETTINGS = {
 export class World {
   readonly postgres: PostgresServer
   readonly servers: readonly NatsServer[]
-  readonly pgProxy: TcpProxy
-  readonly natsProxies: readonly TcpProxy[]
+  /** One for each server; none where none may be made. */
+  readonly disks: readonly Disk[]
+  readonly pgProxy: RemoteProxy
+  readonly natsProxies: readonly RemoteProxy[]
   readonly nc: NatsConnection
   readonly manager: JetStreamManager
   readonly options: WorldOptions
@@ -53,18 +60,21 @@ export class World {
   /** What went wrong beside the stream. */
   readonly complaints: string[] = []
   #inCharge: DaemonProcess | null = null
+  readonly #proxies: ProxyThread
 
   private constructor(
     options: WorldOptions,
     url: string,
-    servers: { postgres: PostgresServer; nats: readonly NatsServer[] },
-    proxies: { postgres: TcpProxy; nats: readonly TcpProxy[] },
+    servers: { postgres: PostgresServer; nats: readonly NatsServer[]; disks: readonly Disk[] },
+    proxies: { thread: ProxyThread; postgres: RemoteProxy; nats: readonly RemoteProxy[] },
     nats: { nc: NatsConnection; manager: JetStreamManager },
   ) {
     this.options = options
     this.url = url
     this.postgres = servers.postgres
     this.servers = servers.nats
+    this.disks = servers.disks
+    this.#proxies = proxies.thread
     this.pgProxy = proxies.postgres
     this.natsProxies = proxies.nats
     this.nc = nats.nc
@@ -81,12 +91,12 @@ export class World {
     const nats = cluster
       ? (await startNatsCluster({ ...choice, advertise: false })).servers
       : [await startNats(choice)]
+    const disks = options.disks ? await withDisks(nats) : []
     const url = await postgres.createDatabase('fault')
     await postgres.sql(SCHEMA, undefined, url)
-    const proxies = {
-      postgres: await TcpProxy.open(postgres.port),
-      nats: await Promise.all(nats.map(({ port }) => TcpProxy.open(port))),
-    }
+    const thread = new ProxyThread()
+    const [pgProxy, ...natsProxies] = await thread.open([postgres.port, ...nats.map(({ port }) => port)])
+    const proxies = { thread, postgres: pgProxy!, nats: natsProxies }
     const nc = await connect({
       servers: nats.map(server => server.url),
       maxReconnectAttempts: -1,
@@ -94,7 +104,7 @@ export class World {
       pingInterval: 2_000,
     })
     const manager = await jetstreamManager(nc, { timeout: 3_000 })
-    return new World(options, url, { postgres, nats }, proxies, { nc, manager })
+    return new World(options, url, { postgres, nats, disks }, proxies, { nc, manager })
   }
 
   /** The one in charge: the one started last, unless said otherwise. */
@@ -133,12 +143,13 @@ export class World {
   async end(): Promise<void> {
     await Promise.all(this.daemons.map(daemon => daemon.end('SIGKILL')))
     await this.nc.close()
-    for (const proxy of [this.pgProxy, ...this.natsProxies]) proxy.close()
+    await this.#proxies.end()
     await Promise.all([this.postgres.stop('immediate'), ...this.servers.map(server => server.kill())])
+    await Promise.all(this.disks.map(disk => disk.end()))
   }
 
   #config(): string {
-    const { cluster, window } = this.options
+    const { cluster, window, atomic } = this.options
     const servers = this.natsProxies.map(({ port }) => `"nats://127.0.0.1:${port}"`)
     return `
 [database]
@@ -158,6 +169,7 @@ duplicate_window_seconds = ${DUPLICATE_WINDOW_SECONDS}
 replicas = ${cluster ? 3 : 1}
 [publish]
 max_in_flight_messages = ${window}
+atomic = "${atomic}"
 [http]
 host = "127.0.0.1"
 port = 0
@@ -165,4 +177,12 @@ port = 0
 format = "json"
 `
   }
+}
+
+/** New servers, with nothing stored yet, start again on disks of their own. */
+async function withDisks(servers: readonly NatsServer[]): Promise<Disk[]> {
+  await Promise.all(servers.map(server => server.stop()))
+  const disks = servers.map(({ storeDir }) => Disk.mount(storeDir)).filter(disk => disk !== null)
+  await Promise.all(servers.map(server => server.start()))
+  return disks.length === servers.length ? disks : []
 }

@@ -69,7 +69,10 @@ export class Workload {
       await this.#run(session, bigTransaction(bigRows))
     }
     await this.#pause(random.below(LONGEST_PAUSE_MS))
-    if (random.chance(0.002)) this.#idleUntil = Date.now() + 1_000 + random.below(4_000)
+    if (random.chance(0.002)) {
+      this.#idleUntil = Date.now() + 1_000 + random.below(4_000)
+      this.#count('idle')
+    }
     await this.#run(session, pickAction(random))
   }
 

@@ -33,8 +33,10 @@ export const DAEMON_FAULTS: readonly Fault[] = [
     weight: 5,
     touches: ['daemon'],
     async run({ world, random }) {
+      // Before its first line it has no ear for signals yet.
+      const begun = world.daemon.log.length > 0
       const ended = await world.daemon.end('SIGTERM')
-      if (ended !== 'exit code 0') world.complain(`SIGTERM ended ${world.daemon.name} with ${ended}`)
+      if (ended !== 'exit code 0' && begun) world.complain(`SIGTERM ended ${world.daemon.name} with ${ended}`)
       await pause(random, 0, 1_000)
       world.startDaemon()
     },

@@ -22,6 +22,8 @@ export interface Fault {
   readonly touches: readonly Part[]
   /** Where it makes sense; everywhere if not given. */
   readonly where?: 'single' | 'cluster'
+  /** Left out where the world does not have it. */
+  readonly needs?: 'disks'
   run(stage: Stage): Promise<void>
 }
 

@@ -1,7 +1,11 @@
 /** Faults of nats-server: killed, restarted, frozen; in a cluster the leader or a follower of the stream. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { NatsServer } from '../../kit/nats.ts'
 import { STREAM, type World } from '../world.ts'
-import { type Fault, pause, type Stage } from './fault.ts'
+import { eventually, type Fault, pause, type Stage } from './fault.ts'
+
+const STOP_LIMIT_MS = 10_000
+const HEALTH_LIMIT_MS = 1_000
 
 type Role = 'only' | 'leader' | 'follower'
 
@@ -63,6 +67,13 @@ function faultsOf(roles: readonly Role[], where: 'single' | 'cluster'): Fault[] 
       },
       {
         ...common,
+        name: `disk of ${name} full`,
+        weight: 2,
+        needs: 'disks' as const,
+        run: (stage: Stage) => broken(stage, role, server => fullDisk(stage, server)),
+      },
+      {
+        ...common,
         name: `${name} frozen`,
         weight: 4,
         run: (stage: Stage) =>
@@ -85,6 +96,25 @@ async function broken(
   const others = world.servers.filter(server => server !== leader)
   const server = role === 'follower' ? random.pick(others) : leader
   await breakIt(server)
+}
+
+/** Some releases write again when there is room; others (2.15) only after their next start, which a person has to see to. */
+async function fullDisk({ world, random }: Stage, server: NatsServer): Promise<void> {
+  const disk = world.disks[world.servers.indexOf(server)]!
+  disk.fill(50_000 + random.below(300_000))
+  await pause(random, 1_000, 6_000)
+  disk.free()
+  if (await eventually(() => isWell(server), 3_000)) return
+  world.note(`${server.name} is not well though its disk has room: restarted`)
+  // It may hang, and not even end when it is told to.
+  await Promise.race([server.stop(), sleep(STOP_LIMIT_MS)])
+  await server.kill()
+  await server.start()
+}
+
+async function isWell({ monitorUrl }: NatsServer): Promise<boolean> {
+  const answer = await fetch(`${monitorUrl}/healthz`, { signal: AbortSignal.timeout(HEALTH_LIMIT_MS) })
+  return ((await answer.json()) as { status: string }).status === 'ok'
 }
 
 async function leaderOf(world: World): Promise<NatsServer> {

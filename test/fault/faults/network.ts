@@ -1,11 +1,12 @@
 /** Faults of the network between the daemon and each server. */
-import type { TcpProxy } from '../proxy.ts'
+import type { Way } from '../proxy.ts'
+import type { RemoteProxy } from '../proxy-thread.ts'
 import { type Fault, type Part, pause, type Stage } from './fault.ts'
 
 interface Bad {
   readonly name: string
   readonly weight: number
-  run(proxies: readonly TcpProxy[], stage: Stage): Promise<void>
+  run(proxies: readonly RemoteProxy[], stage: Stage): Promise<void>
 }
 
 const ALL: readonly Bad[] = [
@@ -21,21 +22,21 @@ const ALL: readonly Bad[] = [
     weight: 3,
     async run(proxies, { random }) {
       for (const proxy of proxies) {
-        proxy.refusing = true
+        proxy.set({ refusing: true })
         proxy.cut()
       }
       await pause(random, 300, 3_000)
     },
   },
-  { name: 'stalled', weight: 3, run: (proxies, stage) => stall(proxies, stage, true, true) },
-  { name: 'stalled to the server', weight: 3, run: (proxies, stage) => stall(proxies, stage, true, false) },
-  { name: 'stalled to the daemon', weight: 3, run: (proxies, stage) => stall(proxies, stage, false, true) },
+  { name: 'stalled', weight: 3, run: (proxies, stage) => stall(proxies, stage, ['up', 'down']) },
+  { name: 'stalled to the server', weight: 3, run: (proxies, stage) => stall(proxies, stage, ['up']) },
+  { name: 'stalled to the daemon', weight: 3, run: (proxies, stage) => stall(proxies, stage, ['down']) },
   {
     name: 'delayed',
     weight: 2,
     async run(proxies, { random }) {
       const delayMs = 5 + random.below(200)
-      for (const proxy of proxies) proxy.delayMs = delayMs
+      for (const proxy of proxies) proxy.set({ delayMs })
       await pause(random, 1_000, 5_000)
     },
   },
@@ -44,7 +45,7 @@ const ALL: readonly Bad[] = [
     weight: 2,
     async run(proxies, { random }) {
       const bytesPerSecond = 20_000 + random.below(300_000)
-      for (const proxy of proxies) proxy.bytesPerSecond = bytesPerSecond
+      for (const proxy of proxies) proxy.set({ bytesPerSecond })
       await pause(random, 1_000, 5_000)
     },
   },
@@ -71,7 +72,7 @@ export const NETWORK_FAULTS: readonly Fault[] = [
   ...faultsOf('NATS', 'nats network', ({ world }) => world.natsProxies),
 ]
 
-function faultsOf(server: string, part: Part, proxiesOf: (stage: Stage) => readonly TcpProxy[]): Fault[] {
+function faultsOf(server: string, part: Part, proxiesOf: (stage: Stage) => readonly RemoteProxy[]): Fault[] {
   return ALL.map(({ name, weight, run }) => ({
     name: `connections to ${server} ${name}`,
     weight,
@@ -85,14 +86,10 @@ function faultsOf(server: string, part: Part, proxiesOf: (stage: Stage) => reado
 }
 
 async function stall(
-  proxies: readonly TcpProxy[],
+  proxies: readonly RemoteProxy[],
   { random }: Stage,
-  up: boolean,
-  down: boolean,
+  stalled: readonly Way[],
 ): Promise<void> {
-  for (const proxy of proxies) {
-    if (up) proxy.stalled.add('up')
-    if (down) proxy.stalled.add('down')
-  }
+  for (const proxy of proxies) proxy.set({ stalled })
   await pause(random, 300, 6_000)
 }

@@ -15,6 +15,19 @@ export const POSTGRES_FAULTS: readonly Fault[] = [
     },
   },
   {
+    // PostgreSQL ends all other sessions as well, and recovers as after a crash.
+    name: 'walsender killed',
+    weight: 2,
+    touches: ['postgres'],
+    async run({ world }) {
+      const [holder] = await world.sql<{ pid: number }>(
+        'SELECT active_pid AS pid FROM pg_replication_slots WHERE slot_name = $1 AND active_pid IS NOT NULL',
+        [SLOT],
+      )
+      if (holder !== undefined) process.kill(holder.pid, 'SIGKILL')
+    },
+  },
+  {
     name: 'all sessions of the daemon terminated',
     weight: 3,
     touches: ['postgres'],

@@ -1,5 +1,6 @@
 /** Faults of the stream itself: full, deleted, purged, and others who write to it. */
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { StreamConfig } from '@nats-io/jetstream'
 import { PREFIX, STREAM, type World } from '../world.ts'
 import { eventually, type Fault, type Part, pause, type Stage } from './fault.ts'
 
@@ -69,14 +70,23 @@ async function full({ world, random }: Stage, limit: (state: State) => object): 
   }, 20_000)
 }
 
-/** Holds back what the daemon sends until the reader has seen all there is, so that what goes was counted. */
+/**
+ * Holds back what the daemon sends until the reader has seen all there is, so that what goes was counted. Where that can't
+ * be (no stream, no server that tells, too much to read), nothing is done.
+ */
 async function quietly({ world, reader }: Stage, act: () => Promise<void>): Promise<void> {
-  for (const proxy of world.natsProxies) proxy.stalled.add('up')
+  const { streams } = world.manager
+  if (!(await eventually(async () => (await streams.info(STREAM)).created !== '', 10_000))) return
+  for (const proxy of world.natsProxies) proxy.set({ stalled: ['up'] })
   try {
     for (let before = -1; before !== reader.lastSeq; ) {
       before = reader.lastSeq
       await sleep(400)
-      await reader.caughtUp()
+      const read = await reader.caughtUp(20_000).then(
+        () => true,
+        () => false,
+      )
+      if (!read) return
     }
     await act()
   } finally {
@@ -85,18 +95,24 @@ async function quietly({ world, reader }: Stage, act: () => Promise<void>): Prom
 }
 
 async function remove({ world }: Stage, again: boolean): Promise<void> {
-  const { config } = await world.manager.streams.info(STREAM)
+  let config: StreamConfig | null = null
+  await eventually(async () => {
+    config = (await world.manager.streams.info(STREAM)).config
+    return true
+  }, 10_000)
+  if (config === null) return
   const gone = await eventually(() => world.manager.streams.delete(STREAM), 10_000)
   if (!gone || !again) return
   await eventually(async () => {
-    await world.manager.streams.add({ ...config, name: STREAM })
+    await world.manager.streams.add({ ...config!, name: STREAM })
     return true
   }, 10_000)
 }
 
 async function purge({ world, reader }: Stage): Promise<void> {
-  await world.manager.streams.purge(STREAM)
-  reader.purged()
+  // An answer that got lost is no purge that did not happen: asked again, it purges what came meanwhile.
+  const purged = await eventually(async () => (await world.manager.streams.purge(STREAM)).success, 10_000)
+  if (purged) reader.purged()
 }
 
 async function strangers({ world, random }: Stage, count: number, pauseMs: number): Promise<void> {
