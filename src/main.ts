@@ -3,8 +3,8 @@
  * argv -> command. The only place that ends the process: the class of the error decides the exit code, and its remedy
  * is the last line a person reads.
  */
+import './heap-limits.ts'
 import { readFileSync } from 'node:fs'
-import { setFlagsFromString } from 'node:v8'
 import { Command, CommanderError, Option } from 'commander'
 import { run } from './cli/run.ts'
 import { validateConfig } from './cli/validate-config.ts'
@@ -13,13 +13,6 @@ import { EXIT, exitCodeOf, messageOf, remedyOf } from './errors.ts'
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
   version: string
 }
-
-// A small young generation: what the window holds outlives it anyway, and V8 would let it grow by tens of megabytes.
-// And an old one that is collected when it has grown by a fifth: what lives is small, but each run that fails (connections,
-// catalogs, a window full of messages) leaves garbage that V8 would otherwise let lie until it is several times as much.
-// Has to come before anything is allocated in earnest. https://v8.dev/blog/trash-talk
-setFlagsFromString('--semi-space-growth-factor=1')
-setFlagsFromString('--heap-growing-percent=20')
 
 interface Options {
   readonly config?: string

@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type JetStreamManager, type JsMsg, jetstream, jetstreamManager } from '@nats-io/jetstream'
-import type { NatsConnection } from '@nats-io/transport-node'
+import type { MsgHdrs, NatsConnection } from '@nats-io/transport-node'
 import type { Stored } from './ledger.ts'
 import { messageContent } from './message-content.ts'
 
@@ -119,11 +119,38 @@ export class StreamReader {
     }
     if (state.last_seq === this.#lastSeq) return 0
     const before = this.#lastSeq
+    const index = this.messages.length
     await this.#readFrom(Math.max(before + 1, state.first_seq), state.last_seq, message => {
-      this.messages.push(this.#reduced(message))
+      const { seq, headers, timestampNanos } = message
+      this.messages.push(this.#reduced(seq, Number(timestampNanos) / 1e6, headers, message.string()))
       this.#lastSeq = message.seq
     })
+    await this.#lookAgain(index)
     return this.#lastSeq - before
+  }
+
+  /**
+   * A consumer reads from any replica, and a damaged one shows what was never stored there; then time runs backwards. What
+   * is older than its predecessor makes the leader be asked what that is.
+   */
+  async #lookAgain(from: number): Promise<void> {
+    for (let i = this.messages.length - 1; i > Math.max(0, from - 1); i--) {
+      const before = this.messages[i - 1]!
+      if (before.epoch !== this.#epoch || before.at <= this.messages[i]!.at) continue
+      const held = await this.#manager!.streams.getMessage(this.#stream, { seq: before.seq }).catch(
+        () => null,
+      )
+      if (held === null) {
+        this.lostByBroker.push(
+          `${before.seq} shows ${before.msgId} from a later time; the leader does not tell`,
+        )
+        continue
+      }
+      this.messages[i - 1] = this.#reduced(before.seq, held.time.getTime(), held.header, held.string())
+      const { msgId } = this.messages[i - 1]!
+      if (msgId !== before.msgId)
+        this.lostByBroker.push(`a replica shows ${before.msgId} at ${before.seq}, the leader ${msgId}`)
+    }
   }
 
   /** In order and without a hole, or not at all from there on. */
@@ -149,9 +176,7 @@ export class StreamReader {
     await consumer.delete().catch(() => {})
   }
 
-  #reduced(message: JsMsg): Stored {
-    const { headers, seq, timestampNanos } = message
-    const payload = message.string()
+  #reduced(seq: number, at: number, headers: MsgHdrs | undefined, payload: string): Stored {
     const text = (name: string) => headers?.get(name) || null
     const msgId = text('Nats-Msg-Id')
     // In a batch the first message carries the fence of all.
@@ -161,7 +186,7 @@ export class StreamReader {
     return {
       epoch: this.#epoch,
       seq,
-      at: Number(timestampNanos) / 1e6,
+      at,
       msgId,
       fenced,
       floor:

@@ -18,6 +18,7 @@ export type Rule = (files: readonly SourceFile[]) => string[]
  * imported and as the upper one when it imports. `nats-*.ts` and `postgres-*.ts` are the parts of their namesakes.
  */
 const LAYERS: readonly (readonly [prefix: string, low: number, high?: number])[] = [
+  ['heap-limits.ts', 7],
   ['main.ts', 7],
   ['cli/', 6],
   ['daemon/', 5],

@@ -9,6 +9,9 @@ import type { Duplex } from 'node:stream'
 /** Type and length, which counts itself but not the type. */
 const HEADER_BYTES = 5
 const COPY_DATA = 0x64
+/** A length counts itself, and PostgreSQL sends no message of a gigabyte or more. */
+const MIN_LENGTH = 4
+const MAX_LENGTH = 0x4000_0000
 const NOTHING = Buffer.alloc(0)
 
 type Listener = (chunk: Buffer) => void
@@ -30,7 +33,7 @@ export class CopyFrames {
 
   /**
    * Call while the driver waits for nothing. `deliver` gets the content of each CopyData message as a range of `buffer`,
-   * which stays as it is; it must not throw.
+   * which stays as it is; it must not throw. An empty range says that the bytes are no messages; nothing follows it.
    */
   constructor(socket: Duplex, deliver: (buffer: Buffer, start: number, end: number) => void) {
     this.#socket = socket
@@ -77,7 +80,9 @@ export class CopyFrames {
     const chunk = this.#chunk
     const start = this.#at
     if (this.#filled === 0 && start + HEADER_BYTES <= chunk.length) {
-      const end = start + 1 + lengthAt(chunk, start + 1)
+      const length = lengthAt(chunk, start + 1)
+      if (length < MIN_LENGTH || length > MAX_LENGTH) return this.#giveUp()
+      const end = start + 1 + length
       if (end <= chunk.length) {
         this.#at = end
         this.#message(chunk, start, end)
@@ -94,7 +99,9 @@ export class CopyFrames {
     if (this.#filled < this.#partial.length) return
     if (this.#filled === HEADER_BYTES) {
       const header = this.#partial
-      this.#partial = Buffer.allocUnsafe(1 + lengthAt(header, 1))
+      const length = lengthAt(header, 1)
+      if (length < MIN_LENGTH || length > MAX_LENGTH) return this.#giveUp()
+      this.#partial = Buffer.allocUnsafe(1 + length)
       header.copy(this.#partial)
       this.#copy(chunk)
       if (this.#filled < this.#partial.length) return
@@ -109,6 +116,15 @@ export class CopyFrames {
     const copied = chunk.copy(this.#partial, this.#filled, this.#at)
     this.#filled += copied
     this.#at += copied
+  }
+
+  #giveUp(): void {
+    this.hold()
+    this.#at = this.#chunk.length
+    this.#waiting.length = 0
+    this.#partial = NOTHING
+    this.#filled = 0
+    this.#deliver(NOTHING, 0, 0)
   }
 
   #message(buffer: Buffer, start: number, end: number): void {

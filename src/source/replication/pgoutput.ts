@@ -22,6 +22,8 @@ export interface Types {
 const MAX_COLUMNS = 1664
 /** Microseconds from 1970-01-01 to 2000-01-01, PostgreSQL's epoch. */
 const EPOCH_2000_US = 946_684_800_000_000n
+/** As far as a Date reaches, either way from 1970. */
+const MAX_TIME_US = 8_640_000_000_000_000_000n
 
 export class PgoutputDecoder {
   /** Between Begin and Commit. Nothing may be confirmed from a keepalive then. */
@@ -109,7 +111,9 @@ export class PgoutputDecoder {
     const time = this.#i64()
     this.#transactionXid = this.#u32()
     this.#transactionLsn = commitLsn
-    this.#transactionTimeUs = time + EPOCH_2000_US
+    const timeUs = time + EPOCH_2000_US
+    if (timeUs > MAX_TIME_US || timeUs < -MAX_TIME_US) throw malformed('a commit time that no date can have')
+    this.#transactionTimeUs = timeUs
     this.#ordinal = 0
     this.inTransaction = true
   }
@@ -355,7 +359,8 @@ function identityOf(code: number): ReplicaIdentity {
   return code === 0x6e /* n */ ? 'nothing' : 'key'
 }
 
-function malformed(what: string): FatalError {
+/** What was sent is no message of the replication stream. */
+export function malformed(what: string): FatalError {
   return new FatalError(`PostgreSQL sent ${what}; this is not pgoutput, protocol version 1`, {
     code: 'PGOUTPUT_MALFORMED',
     remedy: 'Check that the server is PostgreSQL 14 or newer; if it is, report this as a bug with the log.',

@@ -14,7 +14,7 @@ import { classifyPostgresError } from '../../postgres-codes.ts'
 import type { Sink, Source } from '../source.ts'
 import { CopyFrames } from './copy-frames.ts'
 import type { Types } from './pgoutput.ts'
-import { PgoutputDecoder } from './pgoutput.ts'
+import { malformed, PgoutputDecoder } from './pgoutput.ts'
 
 export interface ReplicationOptions {
   /** Connected with `replication: 'database'`; this source ends it. */
@@ -38,6 +38,7 @@ const UNDEFINED_OBJECT = '42704'
 const CONFIRM_DELAY_MS = 100
 /** How long PostgreSQL gets to answer the end of the stream before the connection is cut. */
 const END_TIMEOUT_MS = 2000
+const KEEPALIVE_BYTES = 18
 /** Microseconds from 1970 to 2000. */
 const EPOCH_2000_MS = 946_684_800_000
 
@@ -153,14 +154,17 @@ export class ReplicationStream implements Source, Submittable {
     }
   }
 
-  /** One frame: XLogData (`w`) or keepalive (`k`). */
+  /** One frame: XLogData (`w`) or keepalive (`k`). Nothing is passed over: what is not understood may be a change. */
   #frame(sink: Sink, buffer: Buffer, start: number, end: number, typesAreFresh = false): void {
-    if (buffer[start] === 0x77) {
+    const kind = start < end ? buffer[start] : undefined
+    if (kind === 0x77) {
       const missing = this.#decoder.decode(buffer, start + 25, end, sink, typesAreFresh)
       if (missing !== null) this.#loadTypes(missing, Buffer.from(buffer.subarray(start, end)))
       return
     }
-    if (buffer[start] !== 0x6b || end - start < 18) return
+    if (kind !== 0x6b || end - start !== KEEPALIVE_BYTES) {
+      throw malformed(`a frame of kind ${kind} and ${end - start} bytes`)
+    }
     const walEnd = buffer.readBigUInt64BE(start + 1) as Lsn
     if (!this.#decoder.inTransaction) sink.progress(walEnd)
     if (buffer[start + 17] === 1) this.#sendStatus()
