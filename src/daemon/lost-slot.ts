@@ -39,7 +39,7 @@ const GAP_SUFFIX = '.gap'
 const LOOK_BACK = 1000
 
 /** Before a slot is made or used: throws, or closes the gap by an event and lets go of the lost slot. */
-export async function guardGap({ config, log }: Context, servers: GapServers): Promise<void> {
+export async function guardGap({ config, log, metrics }: Context, servers: GapServers): Promise<void> {
   const { slot_name: slot, on_slot_lost } = config.replication
   const gap = await findGap(slot, servers)
   if (gap === null) return
@@ -54,6 +54,7 @@ export async function guardGap({ config, log }: Context, servers: GapServers): P
     [POSITION_HEADER]: formatPosition({ system, timeline, slot, commitLsn: to, ordinal: OUTSIDE }),
   }
   await publishOnce(nats, subject, headers, body)
+  metrics.counters.gaps++
   log.warn({ subject, ...body }, 'the slot was lost; the gap is published, and a new slot is used')
   if (reason === 'slot_lost') await dropSlot(servers.sql, slot)
 }

@@ -41,6 +41,10 @@ export const COUNTERS = {
     name: 'resume_skipped_total',
     help: 'Messages not sent again after a resume, because the stream holds them.',
   },
+  gaps: {
+    name: 'gaps_total',
+    help: 'Gaps that were accepted and published: what was committed in them is not in the stream.',
+  },
   deadLetters: { name: 'dead_letters_total', help: 'Messages kept in the dead letter stream.' },
   oversize: {
     name: 'oversize_total',

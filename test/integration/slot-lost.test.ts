@@ -143,7 +143,9 @@ for (const cause of CAUSES) {
   test(`${cause.name}, on_slot_lost = "recreate": the gap is published once, and it goes on`, async () => {
     const scene = await afterGap(cause, 'recreate')
     scene.settings = RECREATE
-    await scene.start().then(first => first.stop())
+    const first = await scene.start()
+    assert.equal(await first.metric('fraiseql_observer_gaps_total'), 1)
+    await first.stop()
     // Now that the gap is published, a slot that has nothing to show yet is no gap.
     scene.settings = {}
     await scene.sql('CREATE TABLE elsewhere AS SELECT 1 AS n')

@@ -81,7 +81,10 @@ export class CopyFrames {
     const start = this.#at
     if (this.#filled === 0 && start + HEADER_BYTES <= chunk.length) {
       const length = lengthAt(chunk, start + 1)
-      if (length < MIN_LENGTH || length > MAX_LENGTH) return this.#giveUp()
+      if (length < MIN_LENGTH || length > MAX_LENGTH) {
+        this.#giveUp()
+        return
+      }
       const end = start + 1 + length
       if (end <= chunk.length) {
         this.#at = end
@@ -100,7 +103,10 @@ export class CopyFrames {
     if (this.#filled === HEADER_BYTES) {
       const header = this.#partial
       const length = lengthAt(header, 1)
-      if (length < MIN_LENGTH || length > MAX_LENGTH) return this.#giveUp()
+      if (length < MIN_LENGTH || length > MAX_LENGTH) {
+        this.#giveUp()
+        return
+      }
       this.#partial = Buffer.allocUnsafe(1 + length)
       header.copy(this.#partial)
       this.#copy(chunk)
