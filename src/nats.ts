@@ -31,8 +31,8 @@ export interface NatsOptions {
   readonly onStatus?: (status: NatsStatus) => void
 }
 
-/** Two unanswered pings make a connection stale: 20 to 30 s after the network went silent. */
-const PING_INTERVAL_MS = 10_000
+/** Two unanswered pings make a connection stale: 10 to 15 s after the network went silent. */
+const PING_INTERVAL_MS = 5_000
 const FIRST_DELAY_MS = 100
 const LONGEST_DELAY_MS = 5_000
 
