@@ -75,9 +75,10 @@ test('publishes of a frozen daemon that arrive after the takeover are refused, e
   await insert(scene, 50)
   await scene.caughtUp()
   assert.equal((await scene.read()).length, 10 + LATE + 50)
-  // Longer than the duplicate window.
-  await new Promise(resolve => setTimeout(resolve, 1_500))
+  // Well beyond the duplicate window: nats-server forgets Msg-Ids by a timer of about that length.
+  await new Promise(resolve => setTimeout(resolve, 4_000))
   const refusals = countRefusals()
+  await servers.nc.flush()
   proxy.stalled.clear()
   await until(
     () => refusals.count() >= LATE,
