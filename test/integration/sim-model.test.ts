@@ -80,12 +80,25 @@ class Pair {
       discard: discard === 'new' ? DiscardPolicy.New : DiscardPolicy.Old,
     }
     if (this.#batches) Object.assign(config, { allow_atomic: true })
-    await this.#jsm.streams.add(config)
+    await this.#add(config)
     this.#model = new ModelStream<Call>({
       idCheck: this.#idCheck,
       duplicateWindowMs: WINDOW_MS,
       ...{ maxMessages, maxBytes, discard },
     })
+  }
+
+  /** A cluster that has just started may not have seen all of its servers yet. */
+  async #add(config: Parameters<JetStreamManager['streams']['add']>[0]): Promise<void> {
+    for (let left = 100; ; left--) {
+      try {
+        await this.#jsm.streams.add(config)
+        return
+      } catch (error) {
+        if (left === 0 || !/no suitable peers/.test(String(error))) throw error
+        await sleep(100)
+      }
+    }
   }
 
   async delete(): Promise<void> {
