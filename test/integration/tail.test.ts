@@ -217,22 +217,27 @@ test('a server that does not answer: retryable, within the time-out', async () =
   await frozen.stop()
 })
 
-test('a replicated stream is read as its leader has it, whichever replica the consumer lives on', async () => {
+test('a replicated stream is read as its leader has it, whichever replica the consumer lives on', async t => {
   const cluster = await startNatsCluster()
   const connection = await connectTo(cluster.url)
+  t.after(async () => {
+    await connection.close()
+    await cluster.stop()
+  })
   await create('r3', { num_replicas: 3 }, connection)
   for (let round = 0; round < 8; round++) {
     await publishMany('r3', round * 600 + 1, (round + 1) * 600, 'x', connection)
     const last = (round + 1) * 600
     const tail = await readTail(connection, 'r3')
     assert.equal(tail.lastMessage?.seq, last)
-    // A replica that lags is said to lag; the caller tries again.
+    // A replica that lags is said to lag, and one that does not answer yet is said to be slow; the caller tries again.
     const read = async (): Promise<StoredMessage[]> => {
-      for (;;) {
+      for (let left = 20; ; left--) {
         try {
           return await back('r3', last, Number.POSITIVE_INFINITY, connection)
         } catch (error) {
-          assert.ok(error instanceof RetryableError && error.code === 'REPLICA_LAGS', String(error))
+          assert.ok(error instanceof RetryableError && left > 0, String(error))
+          assert.ok(['REPLICA_LAGS', 'JETSTREAM_TIMEOUT'].includes(error.code ?? ''), String(error))
         }
       }
     }
@@ -241,8 +246,6 @@ test('a replicated stream is read as its leader has it, whichever replica the co
       Array.from({ length: last }, (_, i) => last - i),
     )
   }
-  await connection.close()
-  await cluster.stop()
 })
 
 /** What `readBack` shows, until `enough` messages were seen. */
