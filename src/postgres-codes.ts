@@ -213,7 +213,7 @@ export function codeOf(error: unknown): string | undefined {
 }
 
 function entryOf(code: string | undefined, replication: boolean): Entry {
-  if (code === undefined) return ['retry', 'the connection ended', START_LATER]
+  if (code === undefined) return ['retry', 'the connection to PostgreSQL ended', START_LATER]
   const entry = (replication ? REPLICATION_TABLE[code] : undefined) ?? TABLE[code]
   if (entry !== undefined) return entry
   if (code.startsWith('ERR_SSL') || code.startsWith('ERR_OSSL')) {

@@ -1,7 +1,7 @@
 /**
- * A slot that is gone, lost, or made anew by somebody else is a gap: what was committed after the last event and before the new slot can't be read
- * any more. Whether there was a slot before, the streams know: they hold its events. By `on_slot_lost` the daemon
- * stops, or publishes an event that names the gap and goes on with a new slot.
+ * A slot that is gone, lost, or made anew by somebody else is a gap: what was committed after the last event and before
+ * the new slot can't be read any more. Whether there was a slot before, the streams know: they hold its events. By
+ * `on_slot_lost` the daemon stops, or publishes an event that names the gap and goes on with a new slot.
  */
 import type { NatsConnection } from '@nats-io/transport-node'
 import type { Client } from 'pg'
@@ -10,7 +10,7 @@ import { formatPosition, OUTSIDE, POSITION_HEADER, type Position } from '../even
 import { formatLsn, type Lsn } from '../lsn.ts'
 import { publishOnce } from '../publish/publish-once.ts'
 import { readBack, readTail } from '../publish/tail.ts'
-import { currentLsn, dropSlot, isLost, lostSlot, readSlot } from '../source/replication/slot.ts'
+import { ACCEPT_GAP, currentLsn, dropSlot, isLost, lostSlot, readSlot } from '../source/replication/slot.ts'
 import { readWalEnd } from '../source/replication/wal-end.ts'
 import type { Context } from './context.ts'
 import { isMadeAnew } from './made-anew.ts'
@@ -147,9 +147,6 @@ function ahead(last: Lsn, end: Lsn): FatalError {
 
 function slotGone(name: string, reason: Gap['reason'], from: Lsn, to: Lsn): FatalError {
   const what = reason === 'slot_recreated' ? 'was made anew by somebody else' : 'is gone'
-  const anew =
-    'Accept the gap and start anew: set [replication] on_slot_lost = "recreate" for one start (it publishes an event ' +
-    'that names the gap), or purge the stream.'
   if (reason === 'other_system') {
     return new FatalError(
       `the stream holds events of a replication slot "${name}" from another database server (up to ${formatLsn(from)} ` +
@@ -157,7 +154,7 @@ function slotGone(name: string, reason: Gap['reason'], from: Lsn, to: Lsn): Fata
       {
         code: 'OTHER_SYSTEM',
         exitCode: EXIT.slotLost,
-        remedy: `${anew} If several databases share the stream, give each its own [replication] slot_name.`,
+        remedy: `${ACCEPT_GAP} If several databases share the stream, give each its own [replication] slot_name.`,
       },
     )
   }
@@ -167,7 +164,7 @@ function slotGone(name: string, reason: Gap['reason'], from: Lsn, to: Lsn): Fata
     {
       code: reason === 'slot_recreated' ? 'SLOT_RECREATED' : 'SLOT_GONE',
       exitCode: EXIT.slotLost,
-      remedy: `${anew} Or bring the missing rows in from the tables.`,
+      remedy: `${ACCEPT_GAP} Or purge the stream.`,
     },
   )
 }

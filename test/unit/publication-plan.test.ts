@@ -2,72 +2,25 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { ConfigurationError } from '../../src/errors.ts'
-import type { PublicationFacts } from '../../src/source/replication/publication-catalog.ts'
 import { type PublicationRequest, planPublication } from '../../src/source/replication/publication-plan.ts'
-import type { FoundTable, RelationFacts, RowOperation } from '../../src/source/replication/wanted-tables.ts'
+import type { FoundTable, RowOperation } from '../../src/source/replication/wanted-tables.ts'
+import { publication, relation, sampleRequest, want } from './sample-publication.ts'
 
-function relation(oid: number, table: string, facts: Partial<RelationFacts> = {}): RelationFacts {
-  const common = {
-    schema: 'public',
-    kind: 'r',
-    persistence: 'p',
-    visible: true,
-    owned: true,
-    extension: false,
-  } as const
-  return { oid, table, root: oid, ...common, ...facts }
-}
-
-const ALL: readonly RowOperation[] = ['insert', 'update', 'delete', 'truncate']
 const a = relation(1, 'a')
 const b = relation(2, 'We"ird. Ö')
 const keyless = relation(3, 'keyless')
 const parent = relation(4, 'parent', { kind: 'p' })
 const theirs = relation(5, 'theirs', { owned: false })
-const relations = new Map([a, b, keyless, parent, theirs].map(one => [one.oid, one]))
-const identities = new Map(
-  [...relations.values()].map(({ oid }) => [
-    oid,
-    { oid, without: oid === keyless.oid ? ['public.keyless'] : [], virtual: false },
-  ]),
-)
+const all = [a, b, keyless, parent, theirs]
 
-const want = (relation: RelationFacts, ...operations: RowOperation[]): FoundTable => ({
-  relation,
-  operations: new Set(operations.length === 0 ? ALL : operations),
+const request = (
+  tables: readonly FoundTable[],
+  facts: Partial<PublicationRequest> = {},
+): PublicationRequest => ({
+  ...sampleRequest(all, keyless),
+  tables,
+  ...facts,
 })
-
-function request(tables: readonly FoundTable[], facts: Partial<PublicationRequest> = {}): PublicationRequest {
-  const role = { version: 140_000, role: 'me', database: 'shop', mayCreate: true }
-  const fixed = {
-    name: 'pub',
-    slot: 'own',
-    everything: false,
-    publication: null,
-    identities,
-    relations,
-    role,
-  }
-  return { ...fixed, tables, ...facts }
-}
-
-function publication(members: readonly number[], facts: Partial<PublicationFacts> = {}): PublicationFacts {
-  return {
-    owner: 'me',
-    own: true,
-    allTables: false,
-    wholeSchemas: false,
-    shaped: false,
-    operations: new Set(ALL),
-    viaRoot: true,
-    generatedStored: false,
-    keeper: 'own',
-    keeperAlive: true,
-    members,
-    published: members,
-    ...facts,
-  }
-}
 
 const mark = `COMMENT ON PUBLICATION "pub" IS 'kept by fraiseql-observer for slot "own"'`
 

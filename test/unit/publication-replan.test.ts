@@ -8,16 +8,11 @@ import { outsideTables, replanPublication } from '../../src/source/replication/p
 import {
   type FoundTable,
   findTables,
-  type RelationFacts,
   ROW_OPERATIONS,
   type RowOperation,
   wantedOperations,
 } from '../../src/source/replication/wanted-tables.ts'
-
-function relation(oid: number, table: string, facts: Partial<RelationFacts> = {}): RelationFacts {
-  const fixed = { schema: 'public', kind: 'r', persistence: 'p', visible: true, owned: true } as const
-  return { oid, table, root: oid, ...fixed, extension: false, ...facts }
-}
+import { publication, relation, sampleRequest, want } from './sample-publication.ts'
 
 const order = relation(1, 'tb_order')
 const fresh = relation(2, 'tb_fresh')
@@ -26,52 +21,17 @@ const theirs = relation(4, 'tb_theirs', { owned: false })
 const twin = relation(5, 'tb_order', { schema: 'sales' })
 const all = [order, fresh, keyless, theirs, twin]
 
-const want = (one: RelationFacts, operations: readonly RowOperation[] = ROW_OPERATIONS): FoundTable => ({
-  relation: one,
-  operations: new Set(operations),
-})
-
-function publication(members: readonly number[], facts: Partial<PublicationFacts> = {}): PublicationFacts {
-  return {
-    owner: 'me',
-    own: true,
-    allTables: false,
-    wholeSchemas: false,
-    shaped: false,
-    operations: new Set(ROW_OPERATIONS),
-    viaRoot: true,
-    generatedStored: false,
-    keeper: 'own',
-    keeperAlive: true,
-    members,
-    published: members,
-    ...facts,
-  }
-}
-
-function request(
+const request = (
   tables: readonly FoundTable[],
   pub: PublicationFacts | null,
   facts: Partial<PublicationRequest> = {},
-): PublicationRequest {
-  return {
-    name: 'pub',
-    slot: 'own',
-    everything: false,
-    operations: ROW_OPERATIONS,
-    role: { version: 140_000, role: 'me', database: 'shop', mayCreate: true },
-    publication: pub,
-    identities: new Map(
-      all.map(({ oid }) => [
-        oid,
-        { oid, without: oid === keyless.oid ? ['public.tb_keyless'] : [], virtual: false },
-      ]),
-    ),
-    relations: new Map(all.map(one => [one.oid, one])),
-    tables,
-    ...facts,
-  }
-}
+): PublicationRequest => ({
+  ...sampleRequest(all, keyless),
+  operations: ROW_OPERATIONS,
+  publication: pub,
+  tables,
+  ...facts,
+})
 
 const FRESH = ['ALTER PUBLICATION "pub" ADD TABLE ONLY "public"."tb_fresh"']
 

@@ -70,9 +70,10 @@ export interface SlotLag {
 
 const PLUGIN = 'pgoutput'
 const POLL_MS = 1000
-const ACCEPT_GAP =
-  'Accept the gap and start anew: set [replication] on_slot_lost = "recreate" for one start, and bring the missing ' +
-  'rows in from the tables if consumers need them.'
+/** The remedy for a gap that can't be read any more. */
+export const ACCEPT_GAP =
+  'Accept the gap and start anew: set [replication] on_slot_lost = "recreate" for one start (it publishes an event ' +
+  'that names the gap), and bring the missing rows in from the tables if consumers need them.'
 
 /**
  * Columns that only later releases have are read through the row's JSON, so that one query serves all. `synced` stays
