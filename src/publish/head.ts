@@ -19,9 +19,18 @@ export interface Identity {
 const VARIABLE_BYTES = 400
 
 const START = new Constant('Nats-Msg-Id: ')
+const LINE_END = 0x0d
 const DOT = 0x2e
 const LETTER_M = 0x6d
 const END = new Constant('\r\n\r\n')
+
+/** Where the Msg-Id begins in prepared headers. */
+export const MESSAGE_ID_AT = START.length
+
+/** Where the Msg-Id ends that begins at `from`. */
+export function messageIdEnd(slab: Uint8Array, from: number): number {
+  return slab.indexOf(LINE_END, from)
+}
 
 export class HeadWriter {
   /** No head is longer, its last lines included. */

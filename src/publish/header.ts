@@ -1,11 +1,12 @@
 /**
  * The first lines of a message's headers. They are written when it is sent, because they say what holds then: the fence
- * (which sequence the message must follow), the floor (everything before that event is stored) and, in an atomic batch,
- * which message of the batch it is.
+ * (which sequence the message must follow or, in a chain, which message), the floor (everything before that event is
+ * stored) and, in an atomic batch, which message of the batch it is.
  * https://docs.nats.io/nats-concepts/jetstream/headers
  */
 import { type ByteWriter, Constant } from '../event/bytes.ts'
 import { FLOOR_HEADER, formatPlace, type Place } from '../event/position.ts'
+import { MESSAGE_ID_AT, messageIdEnd } from './head.ts'
 
 /** https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-50.md */
 export interface BatchPlace {
@@ -17,6 +18,7 @@ export interface BatchPlace {
 }
 
 const FENCE = new Constant('Nats-Expected-Last-Sequence: ')
+const FOLLOWS = new Constant('Nats-Expected-Last-Msg-Id: ')
 const BATCH_ID = 'Nats-Batch-Id: '
 const BATCH_SEQUENCE = new Constant('Nats-Batch-Sequence: ')
 const BATCH_COMMIT = new Constant('Nats-Batch-Commit: 1\r\n')
@@ -49,4 +51,12 @@ export function writeLines(
     out.decimal(fence)
     out.constant(END)
   }
+}
+
+/** Writes the line by which the message must follow another one, whose prepared headers begin at `start`. */
+export function writeFollows(out: ByteWriter, slab: Uint8Array, start: number): void {
+  const from = start + MESSAGE_ID_AT
+  out.constant(FOLLOWS)
+  out.bytes(slab, from, messageIdEnd(slab, from))
+  out.constant(END)
 }

@@ -124,7 +124,7 @@ export class JetStreamLink implements Link {
 
   async #walkTail(stream: string, walk: TailWalk): Promise<number> {
     const tail = await readTail(this.#nc, stream)
-    walk.begin(tail.createdAt)
+    walk.begin(tail.createdAt, tail.alone)
     if (tail.lastMessage !== null && !walk.visit(tail.lastMessage)) {
       await readBack(this.#nc, stream, {
         fromSeq: tail.lastMessage.seq - 1,

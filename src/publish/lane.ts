@@ -4,13 +4,15 @@
  */
 import type { Place } from '../event/position.ts'
 import { comparePlaces } from '../event/position.ts'
+import { MESSAGE_ID_AT, messageIdEnd } from './head.ts'
 import type { TailWalk } from './tail-walk.ts'
 import type { Window } from './window.ts'
 
 /** So many times somebody else's message broke the fence within FOREIGN_SPAN_MS, and the lane goes on unfenced. */
 const FOREIGN_LIMIT = 5
 const FOREIGN_SPAN_MS = 10_000
-const MSG_ID = Buffer.from('Nats-Msg-Id: ')
+
+export const NOT_SENT = -1
 
 /** When messages go in atomic batches. `backlog`: whenever there is one; `always`: every transaction. */
 export type BatchMode = 'never' | 'backlog' | 'always'
@@ -32,10 +34,18 @@ export class Lane {
   readonly batches: BatchMode
   /** A backlog is being sent in batches. */
   batching = false
-  /** Entries below are sent singly: a batch with one of them was refused. */
+  /** Entries below are sent singly: a batch or a chain with one of them may have been refused. */
   singlyTo = 0
-  /** Entries that wait to be sent in batches; empty but during a flush. */
+  /** Entries that wait to be sent together; empty but during a flush. */
   readonly pending: number[] = []
+  /**
+   * The fence of a message that follows one in flight is that one's Msg-Id. The sequence would do only as long as nobody
+   * else writes: with one message refused and somebody else's in its place, the next one would be stored. Not in a
+   * cluster: there one refusal by Msg-Id has stopped a replicated stream, and any stream may become one.
+   */
+  chained = false
+  /** The entry that was sent last since the stream was read, unless it was a batch. */
+  lastSent = NOT_SENT
   /** Sequence of the last message, as far as the publisher knows or predicts it. */
   lastSequence = 0
   /** Other writers interfere all the time: no fence any more. What is stored is still found by Msg-Id. */
@@ -72,11 +82,18 @@ export class Lane {
     }
   }
 
+  /** Whether the entry is sent together with those around it. */
+  gathers(entry: number): boolean {
+    return entry >= this.singlyTo && (this.batching || this.chained)
+  }
+
   /** Takes over what a resume found. Returns true when the lane has just become shared. */
   resumed(lastSequence: number, walk: TailWalk, now: number): boolean {
     this.lastSequence = lastSequence
     this.lookedAt = lastSequence
     this.lookedAtStream = walk.stream
+    this.chained = walk.alone && !this.shared
+    this.lastSent = NOT_SENT
     if (walk.floor !== null && (this.#floor === null || comparePlaces(walk.floor, this.#floor) > 0)) {
       this.#floor = walk.floor
     }
@@ -88,6 +105,7 @@ export class Lane {
     this.#foreign = this.#foreign.filter(at => at > now - FOREIGN_SPAN_MS)
     this.#foreign.push(now)
     this.shared = this.#foreign.length >= FOREIGN_LIMIT
+    if (this.shared) this.chained = false
     return this.shared
   }
 
@@ -110,7 +128,6 @@ export class Lane {
 /** The Msg-Id that stands in prepared headers. */
 function messageIdOf(window: Window, entry: number): string {
   const slab = window.slab(entry)
-  const head = Buffer.from(slab.buffer, slab.byteOffset + window.start(entry), window.headBytes(entry))
-  const from = head.indexOf(MSG_ID) + MSG_ID.length
-  return head.toString('latin1', from, head.indexOf('\r', from))
+  const from = window.start(entry) + MESSAGE_ID_AT
+  return Buffer.from(slab.buffer, slab.byteOffset).toString('latin1', from, messageIdEnd(slab, from))
 }

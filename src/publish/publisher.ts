@@ -64,6 +64,8 @@ export type Reason = 'start' | 'disconnect' | 'timeout' | 'unexpected' | Refusal
 
 const FIRST_DELAY_MS = 20
 const LONGEST_DELAY_MS = 2000
+/** An answer that comes for more messages than this would let the window run dry. */
+const MAX_CHAIN_MESSAGES = 32
 /** A full window has room again at this share, so that reading goes on in runs and not message by message. */
 const ROOM_SHARE = 0.75
 
@@ -146,19 +148,19 @@ export class Publisher {
         counters.resumeSkipped++
         window.setState(entry, STORED)
         released = true
-      } else if (lane.batching && entry >= lane.singlyTo) lane.pending.push(entry)
+      } else if (lane.gathers(entry)) lane.pending.push(entry)
       else {
         this.inFlight++
         this.#sender.single(entry, lane, now)
       }
     }
-    for (const lane of this.lanes) if (lane.pending.length > 0) this.#sendBatches(lane)
+    for (const lane of this.lanes) if (lane.pending.length > 0) this.#sendTogether(lane)
     if (released) this.#advance()
     // All that was whole may have been held already: no ack will come that sends the rest.
     if (this.#whole && this.full && this.inFlight === 0 && this.#next < window.high) this.flush(now)
   }
 
-  /** JetStream stored an entry, now or (`duplicate`) before; and with it the batch that it committed. `answered` follows. */
+  /** JetStream stored an entry, now or (`duplicate`) before; and with it its chain or batch. `answered` follows. */
   acked(epoch: number, entry: number, sequence: number, duplicate: boolean, now: number): void {
     // nats-server 2.10, replicated: an id that was refused is remembered as a duplicate of sequence 0. It is not stored.
     if (duplicate && sequence === 0) {
@@ -169,17 +171,23 @@ export class Publisher {
     this.#now = now
     if (epoch !== this.#sender.epoch || entry < window.low || window.state(entry) !== SENT) return
     const predicted = window.sequence(entry)
-    this.#fruitless = 0
-    if (duplicate) this.#options.counters.duplicates++
-    const first = window.batch(entry)
-    for (let one = first; one <= entry; one++) {
-      if (window.batch(one) !== first || window.state(one) !== SENT) continue
-      window.setState(one, STORED)
-      this.inFlight--
-      this.#options.onStored(one, duplicate, now)
+    const first = window.group(entry)
+    const unexpected = !Number.isNaN(predicted) && (duplicate || predicted !== sequence)
+    if (unexpected && first !== entry) {
+      // It may not speak for the others; the stream does.
+      this.#requeue(entry)
+    } else {
+      this.#fruitless = 0
+      if (duplicate) this.#options.counters.duplicates++
+      for (let one = first; one <= entry; one++) {
+        if (window.group(one) !== first || window.state(one) !== SENT) continue
+        window.setState(one, STORED)
+        this.inFlight--
+        this.#options.onStored(one, duplicate, now)
+      }
+      if (Number.isNaN(predicted)) this.#heard(entry, sequence)
     }
-    if (Number.isNaN(predicted)) this.#heard(entry, sequence)
-    else if (duplicate || predicted !== sequence) this.#resume('unexpected', '')
+    if (unexpected) this.#resume('unexpected', '')
     if (this.state === 'settling') this.#settled()
   }
 
@@ -202,16 +210,22 @@ export class Publisher {
     const { window } = this
     this.#now = now
     if (epoch !== this.#sender.epoch || entry < window.low || window.state(entry) !== SENT) return
-    const first = window.batch(entry)
-    for (let one = first; one <= entry; one++) {
-      if (window.batch(one) !== first || window.state(one) !== SENT) continue
-      window.setState(one, QUEUED)
-      this.inFlight--
-    }
+    this.#requeue(entry)
     const refusal = refusalOf(code, description, this.lanes[window.target(entry).lane]!.stream)
     if (typeof refusal === 'string') this.#resume(refusal, description)
     else this.fail(refusal)
     if (this.state === 'settling') this.#settled()
+  }
+
+  /** An entry, and its chain or batch: not known to be stored. */
+  #requeue(entry: number): void {
+    const { window } = this
+    const first = window.group(entry)
+    for (let one = first; one <= entry; one++) {
+      if (window.group(one) !== first || window.state(one) !== SENT) continue
+      window.setState(one, QUEUED)
+      this.inFlight--
+    }
   }
 
   connected(now: number): void {
@@ -349,18 +363,29 @@ export class Publisher {
     this.#sender.epoch++
   }
 
-  /** What was sent so far is sent again singly, if it must be: one message that is held would refuse its batch. */
+  /**
+   * What was sent so far is sent again singly, if it must be: one message that is held would refuse its batch, and in a
+   * chain only the last one says why it was refused.
+   */
   #sendSingly(): void {
     for (const lane of this.lanes) lane.singlyTo = this.#next
   }
 
-  #sendBatches(lane: Lane): void {
-    for (const batch of cutBatches(this.window, lane.pending, this.#maxBatch)) {
-      this.inFlight += batch.length
-      if (batch.length === 1) this.#sender.single(batch[0]!, lane, this.#now)
-      else this.#sender.batch(batch, lane, this.#now)
+  #sendTogether(lane: Lane): void {
+    const { pending } = lane
+    this.inFlight += pending.length
+    if (lane.batching) {
+      for (const batch of cutBatches(this.window, pending, this.#maxBatch)) {
+        if (batch.length === 1) this.#sender.single(batch[0]!, lane, this.#now)
+        else this.#sender.batch(batch, lane, this.#now)
+      }
+    } else {
+      for (let from = 0; from < pending.length; from += MAX_CHAIN_MESSAGES) {
+        const to = Math.min(from + MAX_CHAIN_MESSAGES, pending.length)
+        this.#sender.chain(pending, from, to, lane, this.#now)
+      }
     }
-    lane.pending.length = 0
+    pending.length = 0
   }
 
   /** A transaction waits for its end, unless it is larger than a batch, or than what the window has room for. */

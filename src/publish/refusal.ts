@@ -5,7 +5,7 @@
 import { RetryableError } from '../errors.ts'
 
 export type Refusal =
-  /** The stream's last sequence is another than the fence says. */
+  /** The stream's last message is another than the fence says. */
   | 'fence'
   /** The stream or the server's storage is full; somebody must make room. */
   | 'full'
@@ -16,7 +16,7 @@ export type Refusal =
 
 /** Another message of the same Msg-Id is under way, or was refused (see Publisher.acked). */
 export const DUPLICATE_IN_PROCESS = 10158
-const FENCE = new Set([10071, DUPLICATE_IN_PROCESS, 10164, 10201])
+const FENCE = new Set([10070, 10071, DUPLICATE_IN_PROCESS, 10164, 10201])
 const FULL = new Set([10023, 10028, 10047, 10077, 10110, 10120])
 /** The stream is not what it was when the run began: 10054 message size, 10059 gone, 10060 another stream owns the subject, 10109 sealed. */
 const CHANGED = new Set([10054, 10059, 10060, 10109])

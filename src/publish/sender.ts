@@ -1,7 +1,7 @@
-/** Hands entries of the window to the link, alone or as an atomic batch, each with the fence and the floor of now. */
+/** Hands entries of the window to the link, alone, chained or as an atomic batch, each with the floor of now. */
 import { ByteWriter, type Constant } from '../event/bytes.ts'
-import { type BatchPlace, floorLine, writeLines } from './header.ts'
-import type { Lane } from './lane.ts'
+import { type BatchPlace, floorLine, writeFollows, writeLines } from './header.ts'
+import { type Lane, NOT_SENT } from './lane.ts'
 import type { Link } from './link.ts'
 import type { Window } from './window.ts'
 
@@ -36,9 +36,16 @@ export class Sender {
   }
 
   single(entry: number, lane: Lane, now: number): void {
-    const fence = lane.shared ? null : lane.lastSequence
-    this.#window.setSent(entry, lane.shared ? Number.NaN : ++lane.lastSequence, now)
-    this.#send(entry, fence, null)
+    this.#fenced(entry, lane, now, entry, true)
+  }
+
+  /**
+   * Entries `from` to `to - 1` of the list, of one lane that is chained, in order. Only the last one asks for an answer,
+   * which holds for all: none is stored but right behind the one before it.
+   */
+  chain(entries: readonly number[], from: number, to: number, lane: Lane, now: number): void {
+    const first = entries[from]!
+    for (let i = from; i < to; i++) this.#fenced(entries[i]!, lane, now, first, i === to - 1)
   }
 
   /** At least two entries of one lane, in order. The answer comes for the last one and holds for all. */
@@ -51,17 +58,35 @@ export class Sender {
       const entry = entries[i]!
       const fence = i > 0 || lane.shared ? null : lane.lastSequence
       window.setSent(entry, lane.shared ? Number.NaN : ++lane.lastSequence, now, first)
-      this.#send(entry, fence, { id, sequence: i + 1, commit: entry === last })
+      const commit = entry === last
+      this.#send(entry, fence, null, { id, sequence: i + 1, commit }, commit)
     }
+    lane.lastSent = NOT_SENT
   }
 
-  #send(entry: number, fence: number | null, batch: BatchPlace | null): void {
+  #fenced(entry: number, lane: Lane, now: number, group: number, answered: boolean): void {
+    const window = this.#window
+    // What is not in the window any more was stored just where it should be, so the sequence says as much.
+    const follows = lane.chained && lane.lastSent >= window.low ? lane.lastSent : null
+    const fence = lane.shared || follows !== null ? null : lane.lastSequence
+    window.setSent(entry, lane.shared ? Number.NaN : ++lane.lastSequence, now, group)
+    lane.lastSent = entry
+    this.#send(entry, fence, follows, null, answered)
+  }
+
+  #send(
+    entry: number,
+    fence: number | null,
+    follows: number | null,
+    batch: BatchPlace | null,
+    answered: boolean,
+  ): void {
     const window = this.#window
     if (entry < this.#everSent) this.#options.counters.eventsRetried++
     else this.#everSent = entry + 1
     this.#lines.at = 0
     writeLines(this.#lines, this.#floorOf(entry), fence, batch)
-    const answered = batch === null || batch.commit
+    if (follows !== null) writeFollows(this.#lines, window.slab(follows), window.start(follows))
     this.#link.publish(window, entry, this.#lines, this.epoch, answered)
   }
 

@@ -38,6 +38,8 @@ export interface StreamInfo {
     readonly last_seq: number
   }
   readonly created: string
+  /** `name`: of the cluster that the server belongs to; '' or missing: none. */
+  readonly cluster?: { readonly name?: string }
 }
 
 const NANOSECONDS = 1e9

@@ -53,6 +53,8 @@ export class TailWalk {
   lostHistory = 0
   /** The stream that was looked at. */
   stream = ''
+  /** It lives on a server by itself, not in a cluster. */
+  alone = false
   /** The highest timeline that a message of ours comes from. */
   newestTimeline = 0
   readonly #origin: Origin
@@ -72,8 +74,9 @@ export class TailWalk {
   }
 
   /** Called first. `stream` names it for good: its time of creation. Another one of the same name is looked at anew. */
-  begin(stream: string): void {
+  begin(stream: string, alone: boolean): void {
     this.stream = stream
+    this.alone = alone
     if (stream !== this.#afterStream) this.#after = 0
   }
 

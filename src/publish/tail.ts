@@ -20,6 +20,8 @@ export interface Tail {
   readonly lastMessage: StoredMessage | null
   /** As the server writes it; another value means another stream of the same name. */
   readonly createdAt: string
+  /** It lives on a server by itself, not in a cluster. */
+  readonly alone: boolean
 }
 
 export interface ReadBack {
@@ -44,13 +46,14 @@ export async function readTail(
   stream: string,
   timeoutMs = TAIL_TIMEOUT_MS,
 ): Promise<Tail> {
-  const { state, created } = await streamState(nc, stream, timeoutMs)
+  const { state, created, cluster } = await streamState(nc, stream, timeoutMs)
   return {
     lastSeq: state.last_seq,
     firstSeq: state.first_seq,
     messages: state.messages,
     lastMessage: state.messages === 0 ? null : await newest(nc, stream, state.last_seq, timeoutMs),
     createdAt: created,
+    alone: !cluster?.name,
   }
 }
 

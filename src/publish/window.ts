@@ -58,7 +58,7 @@ export class Window {
   #sentAt: Float64Array
   #commitMs: Float64Array
   #offeredAt: Float64Array
-  #batch: Float64Array
+  #group: Float64Array
   #subject: string[]
   #slab: Uint8Array[]
   #start: Float64Array
@@ -77,7 +77,7 @@ export class Window {
     this.#sentAt = new Float64Array(size)
     this.#commitMs = new Float64Array(size)
     this.#offeredAt = new Float64Array(size)
-    this.#batch = new Float64Array(size)
+    this.#group = new Float64Array(size)
     this.#subject = new Array(size).fill('')
     this.#slab = new Array(size).fill(EMPTY)
     this.#start = new Float64Array(size)
@@ -166,14 +166,14 @@ export class Window {
     return this.#sentAt[entry & this.#mask]!
   }
 
-  /** The first entry of the batch that the entry was sent in; the entry itself when it was sent alone. */
-  batch(entry: number): number {
-    return this.#batch[entry & this.#mask]!
+  /** The first entry of the chain or batch that the entry was sent in; the entry itself when it was sent alone. */
+  group(entry: number): number {
+    return this.#group[entry & this.#mask]!
   }
 
-  setSent(entry: number, sequence: number, now: number, batch = entry): void {
+  setSent(entry: number, sequence: number, now: number, group = entry): void {
     const i = entry & this.#mask
-    this.#batch[i] = batch
+    this.#group[i] = group
     this.#state[i] = SENT
     this.#sequence[i] = sequence
     this.#sentAt[i] = now
@@ -210,7 +210,7 @@ export class Window {
         commitMs: this.#commitMs[i]!,
         offeredAt: this.#offeredAt[i]!,
       })
-      bigger.setSent(entry, this.#sequence[i]!, this.#sentAt[i]!, this.#batch[i]!)
+      bigger.setSent(entry, this.#sequence[i]!, this.#sentAt[i]!, this.#group[i]!)
       bigger.setState(entry, this.#state[i]!)
     }
     this.#mask = bigger.#mask
@@ -222,7 +222,7 @@ export class Window {
     this.#sentAt = bigger.#sentAt
     this.#commitMs = bigger.#commitMs
     this.#offeredAt = bigger.#offeredAt
-    this.#batch = bigger.#batch
+    this.#group = bigger.#group
     this.#subject = bigger.#subject
     this.#slab = bigger.#slab
     this.#start = bigger.#start

@@ -32,7 +32,7 @@ test('a stream that is missing, and one that is empty', async () => {
   await assert.rejects(readBack(nc, 'nowhere', { fromSeq: 1, until: () => true }), missing)
   await create('empty')
   const { createdAt, ...tail } = await readTail(nc, 'empty')
-  assert.deepEqual(tail, { lastSeq: 0, firstSeq: 0, messages: 0, lastMessage: null })
+  assert.deepEqual(tail, { lastSeq: 0, firstSeq: 0, messages: 0, lastMessage: null, alone: true })
   assert.ok(!Number.isNaN(Date.parse(createdAt)))
   assert.deepEqual(await back('empty', 0), [])
 })
@@ -229,7 +229,7 @@ test('a replicated stream is read as its leader has it, whichever replica the co
     await publishMany('r3', round * 600 + 1, (round + 1) * 600, 'x', connection)
     const last = (round + 1) * 600
     const tail = await readTail(connection, 'r3')
-    assert.equal(tail.lastMessage?.seq, last)
+    assert.deepEqual([tail.lastMessage?.seq, tail.alone], [last, false])
     // A replica that lags is said to lag, and one that does not answer yet is said to be slow; the caller tries again.
     const read = async (): Promise<StoredMessage[]> => {
       for (let left = 20; ; left--) {

@@ -21,6 +21,7 @@ export interface Packet {
   readonly daemon: Daemon
   readonly msgId: string
   readonly expected: number | null
+  readonly follows: string | null
   readonly floor: Place | null
   readonly size: number
   readonly epoch: number
@@ -60,6 +61,7 @@ export interface TailRead {
 
 const FLOOR = `${FLOOR_HEADER}: `
 const FENCE = 'Nats-Expected-Last-Sequence: '
+const FOLLOWS = 'Nats-Expected-Last-Msg-Id: '
 const BATCH_ID = 'Nats-Batch-Id: '
 const BATCH_SEQUENCE = 'Nats-Batch-Sequence: '
 const BATCH_COMMIT = 'Nats-Batch-Commit: '
@@ -187,6 +189,7 @@ export class Daemon implements Link {
       throw new Violation('sent while down', `${this.name} sends ${message.name} while down`)
     const text = lines.buffer.toString('latin1', 0, lines.length)
     const expected = numberIn(text, FENCE)
+    const follows = valueIn(text, FOLLOWS)
     const batch = batchIn(text)
     this.#batchFenced = batch !== null && (batch.sequence === 1 ? expected !== null : this.#batchFenced)
     const floorText = valueIn(text, FLOOR)
@@ -212,12 +215,13 @@ export class Daemon implements Link {
       daemon: this,
       msgId,
       expected,
+      follows,
       floor,
       size,
       epoch,
       entry,
       batch,
-      fenced: expected !== null || this.#batchFenced,
+      fenced: expected !== null || follows !== null || this.#batchFenced,
       life,
       readFrom,
       readTo,
@@ -225,7 +229,7 @@ export class Daemon implements Link {
       connection: this.#connection,
       copy: null,
     })
-    world.trace?.push(`${this.name} sends ${message.name}${fenceInWords(expected, batch)}`)
+    world.trace?.push(`${this.name} sends ${message.name}${fenceInWords(expected, follows, batch)}`)
   }
 
   readTail(lane: Lane, walk: TailWalk, done: (error: unknown, lastSequence: number) => void): void {
@@ -301,8 +305,9 @@ export class Daemon implements Link {
   }
 }
 
-function fenceInWords(expected: number | null, batch: Batch | null): string {
-  const fence = expected === null ? '' : ` behind ${expected}`
+function fenceInWords(expected: number | null, follows: string | null, batch: Batch | null): string {
+  const behind = expected ?? follows
+  const fence = behind === null ? '' : ` behind ${behind}`
   if (batch === null) return fence
   return `${fence} as number ${batch.sequence}${batch.commit ? ', the last,' : ''} of batch ${batch.id}`
 }

@@ -16,6 +16,8 @@ export interface Incoming {
   readonly msgId: string | null
   /** Nats-Expected-Last-Sequence. */
   readonly expected: number | null
+  /** Nats-Expected-Last-Msg-Id. */
+  readonly follows: string | null
   /** Bytes, for limits. */
   readonly size: number
   /** Nats-Batch-Id, -Sequence, -Commit: part of an atomic batch. */
@@ -47,6 +49,7 @@ export interface StreamSetting {
   readonly discard: 'old' | 'new'
 }
 
+export const WRONG_ID = 10070
 export const WRONG_SEQUENCE = 10071
 export const FULL = 10077
 export const IN_PROCESS = 10158
@@ -73,6 +76,8 @@ interface Listener<T extends Incoming> {
 
 export class ModelStream<T extends Incoming> {
   lastSequence = 0
+  /** The Msg-Id that came with the last message, though it was removed; null when it came without. */
+  lastId: string | null = null
   count = 0
   bytes = 0
   maxMessages: number
@@ -108,10 +113,12 @@ export class ModelStream<T extends Incoming> {
     const { idCheck, discard } = this.#setting
     const known = this.#lookUp(message.msgId, now)
     const wrong = message.expected !== null && message.expected !== this.lastSequence
+    const strange = message.follows !== null && message.follows !== this.lastId
     if (idCheck !== 'late' && known !== undefined) return this.#answerKnown(known)
     if (wrong) return this.#refuse(message, WRONG_SEQUENCE, now)
     if (known !== undefined) return this.#answerKnown(known)
-    if (discard === 'new' && !this.#fits(message, 1)) return this.#refuse(message, FULL, now)
+    if (strange) return this.#refuse(message, WRONG_ID, now)
+    if (discard === 'new' && !this.#fits(1, message.size)) return this.#refuse(message, FULL, now)
     return { code: 0, sequence: this.#store(message, now), duplicate: false }
   }
 
@@ -134,14 +141,16 @@ export class ModelStream<T extends Incoming> {
 
   #commit(messages: readonly T[], now: number): Answer {
     const ids = new Set<string>()
+    let bytes = 0
     for (const [index, message] of messages.entries()) {
+      bytes += message.size
       const { msgId, expected } = message
       if (msgId !== null && (ids.has(msgId) || this.#lookUp(msgId, now) !== undefined)) {
         return refusal(DUPLICATE_IN_BATCH)
       }
       if (msgId !== null) ids.add(msgId)
       if (expected !== null && expected !== this.lastSequence) return refusal(WRONG_SEQUENCE)
-      if (this.#setting.discard === 'new' && !this.#fits(message, index + 1)) return refusal(FULL)
+      if (this.#setting.discard === 'new' && !this.#fits(index + 1, bytes)) return refusal(FULL)
     }
     let sequence = 0
     for (const message of messages) sequence = this.#store(message, now)
@@ -152,6 +161,7 @@ export class ModelStream<T extends Incoming> {
     const sequence = ++this.lastSequence
     const stored = { sequence, message }
     this.#stored.push(stored)
+    this.lastId = message.msgId
     this.count++
     this.bytes += message.size
     if (message.msgId !== null) this.#remember(message.msgId, sequence, now)
@@ -217,11 +227,11 @@ export class ModelStream<T extends Incoming> {
     return refusal(code)
   }
 
-  /** `nth`: which one of those that come together. Bytes are counted as if they were alike. */
-  #fits({ size }: T, nth: number): boolean {
+  /** So many more messages, with so many bytes together. */
+  #fits(messages: number, bytes: number): boolean {
     const { maxMessages, maxBytes } = this
-    if (maxMessages > 0 && this.count + nth > maxMessages) return false
-    return maxBytes === 0 || this.bytes + nth * size <= maxBytes
+    if (maxMessages > 0 && this.count + messages > maxMessages) return false
+    return maxBytes === 0 || this.bytes + bytes <= maxBytes
   }
 
   #over(): boolean {

@@ -24,7 +24,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'fence: messages are sent without an expected last sequence',
     patches: [
-      sender('const fence = lane.shared ? null', 'const fence = true ? null'),
+      sender('const follows = lane.chained', 'const follows = false'),
+      sender('const fence = lane.shared || follows !== null', 'const fence = true'),
       sender('i > 0 || lane.shared ? null', 'true ? null'),
     ],
     breaks: ['order', 'twice'],
@@ -34,6 +35,23 @@ export const MUTANTS: readonly Mutant[] = [
     patches: [sender('i > 0 || lane.shared ? null', 'true ? null')],
     breaks: ['order', 'twice'],
     setting: { batches: 'always' },
+  },
+  {
+    name: 'chains: a message follows a sequence, and not the message before it',
+    patches: [sender('const follows = lane.chained', 'const follows = false')],
+    breaks: ['confirmed early', 'lost'],
+  },
+  {
+    name: 'chains: an answer with another sequence, or of a duplicate, holds for all',
+    patches: [publisher('if (unexpected && first !== entry)', 'if (false)')],
+    breaks: ['confirmed early', 'lost'],
+    setting: { alone: true, batches: 'never', idCheck: 'late', keptMessages: 1, duplicateWindowMs: 1e9 },
+  },
+  {
+    name: 'chains: what was refused in a chain is sent in a chain again',
+    patches: [publisher('lane.singlyTo = this.#next', 'lane.singlyTo = 0')],
+    breaks: ['never done'],
+    setting: { batches: 'never', alone: true, idCheck: 'late' },
   },
   {
     name: 'batches: a transaction does not wait for its end',

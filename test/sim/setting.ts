@@ -12,6 +12,8 @@ export interface Setting {
   readonly maxBytes: number
   readonly ackTimeoutMs: number
   readonly batches: BatchMode
+  /** The stream lives on a server by itself. */
+  readonly alone: boolean
   readonly idCheck: IdCheck
   readonly duplicateWindowMs: number
   /** 0: no limit. More messages push the oldest out. */
@@ -44,6 +46,7 @@ export const SIMPLEST: Setting = {
   maxBytes: 1e9,
   ackTimeoutMs: 100,
   batches: 'never',
+  alone: true,
   idCheck: 'late',
   duplicateWindowMs: 0,
   keptMessages: 0,
@@ -65,6 +68,8 @@ export function drawSetting(random: Random): Setting {
     ackTimeoutMs: 100,
     // Servers with such claims are older than batches.
     batches: idCheck.startsWith('claims') ? 'never' : random.pick(BATCHES),
+    // Only replicated streams have such claims, and messages are chained on single servers.
+    alone: !idCheck.startsWith('claims') && random.chance(0.7),
     idCheck,
     duplicateWindowMs: random.pick(windows),
     keptMessages: random.pick([0, 0, 0, 0, 0, 1, 3, 10]),

@@ -30,22 +30,24 @@ test('a seed is a schedule: it runs the same way twice', () => {
   }
 })
 
+/** Kinds of steps after which no order can be promised. */
+const REMOVALS = ['purge', 'remove', 'retire', 'delete stream', 'fail over', 'two slots']
+
 test('without a stranger, a second slot or a removal, order holds without any excuse', () => {
-  const without = [
-    'foreign',
-    'foreign storm',
-    'purge',
-    'remove',
-    'retire',
-    'delete stream',
-    'fail over',
-    'two slots',
-  ]
+  const without = [...REMOVALS, 'foreign', 'foreign storm']
   const setting = { crowded: false, keptMessages: 0 }
   const { found, counts } = explore(CORE, { seed: 1, schedules: 10_000, without, setting, strict: true })
   assert.equal(found, null, found === null ? '' : explain(found, CORE, true))
   assert.equal(counts['late, excused'], 0)
   assert.equal(counts['stored again, excused'], 0)
+})
+
+test('on a server by itself it holds with strangers, too, until the fence is given up', () => {
+  const without = [...REMOVALS, 'foreign storm']
+  const setting = { crowded: false, keptMessages: 0, alone: true, batches: 'never', idCheck: 'late' } as const
+  const { found, counts } = explore(CORE, { seed: 1, schedules: 10_000, without, setting, strict: true })
+  assert.equal(found, null, found === null ? '' : explain(found, CORE, true))
+  assert.ok(counts['resumes: fence']! > 1000)
 })
 
 test('a resume that reads no further back than a window finds all that is stored', async () => {

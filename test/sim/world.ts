@@ -18,6 +18,7 @@ interface Foreign {
   readonly copy: null
   readonly msgId: null
   readonly expected: null
+  readonly follows: null
   readonly size: number
   readonly batch: null
 }
@@ -170,7 +171,7 @@ export class World {
     const stream = this.streams[index]!
     if (stream === null) return
     const answer = stream.publish(
-      { foreign: true, copy: null, msgId: null, expected: null, size: 10, batch: null },
+      { foreign: true, copy: null, msgId: null, expected: null, follows: null, size: 10, batch: null },
       this.now,
     )
     if (answer === null || answer.code !== 0) return
@@ -192,7 +193,7 @@ export class World {
       read.lastSequence = stream.lastSequence
       read.at = stream.lastSequence
       read.begunAt = ++this.moment
-      walk.begin(`${lane.stream} ${this.lives[lane.index]}`)
+      walk.begin(`${lane.stream} ${this.lives[lane.index]}`, this.setting.alone)
       this.#lastReadFrom[lane.index] = this.moment
     }
     for (let left = count; left > 0; left--) {
