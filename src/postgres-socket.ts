@@ -10,6 +10,7 @@ import { type ConnectionOptions, connect as connectTls } from 'node:tls'
 import { ConfigurationError } from './errors.ts'
 import { OWN_CODE } from './postgres-codes.ts'
 import type { DatabaseHost, DatabaseTarget } from './postgres-url.ts'
+import { readsInto } from './socket-reads.ts'
 
 /** `if-offered` goes on in plain text when the server has no TLS. */
 export type TlsUse = 'no' | 'if-offered' | 'yes'
@@ -53,9 +54,10 @@ export async function openSocket(
 ): Promise<Socket> {
   signal.throwIfAborted()
   const local = host.startsWith('/')
-  const socket = local
-    ? connect({ path: `${host}/.s.PGSQL.${port}` })
-    : connect({ host, port, autoSelectFamilyAttemptTimeout: ADDRESS_TIMEOUT_MS })
+  const onread = readsInto(() => socket)
+  const socket: Socket = local
+    ? connect({ path: `${host}/.s.PGSQL.${port}`, onread })
+    : connect({ host, port, autoSelectFamilyAttemptTimeout: ADDRESS_TIMEOUT_MS, onread })
   // An error may also come while nobody waits for an event; the one who waits next sees the closed socket.
   socket.on('error', () => {})
   const abort = () => socket.destroy(signal.reason)

@@ -230,7 +230,7 @@ export const settingsSchema = z.strictObject({
     max_in_flight_messages: key(count(1, 4_096).default(1_024), 'Unacknowledged messages at most.', {
       unit: 'messages',
     }),
-    max_in_flight_bytes: key(count(65_536, 4 * 1024 * MIB).default(16 * MIB), 'The same in bytes.', {
+    max_in_flight_bytes: key(count(65_536, 4 * 1024 * MIB).default(4 * MIB), 'The same in bytes.', {
       unit: 'bytes',
     }),
     ack_timeout_ms: key(milliseconds(100).default(2_000), 'Then the stream is read and publishing resumes.', {

@@ -15,6 +15,10 @@ const SLACK_BYTES = 8
 const NATIVE_MOVE_BYTES = 80
 const NATIVE_COPY_BYTES = 320
 
+/** A message that outgrows its slab gets so many times what it needs, in such steps. */
+const GROWTH = 1.5
+const STEP_BYTES = 64 * 1024
+
 /** Bytes that are written again and again, such as a key; padded, so that they can be read in whole words. */
 export class Constant {
   readonly length: number
@@ -178,7 +182,7 @@ export class ByteWriter {
 
   #grow(bytes: number): void {
     const kept = this.at - this.#start
-    const size = Math.max(SLAB_BYTES, 2 ** Math.ceil(Math.log2((kept + bytes) * 2)))
+    const size = Math.max(SLAB_BYTES, Math.ceil(((kept + bytes) * GROWTH) / STEP_BYTES) * STEP_BYTES)
     const slab = this.#slabs?.exchange(this.buffer, size) ?? Buffer.allocUnsafeSlow(size)
     this.buffer.copy(slab, 0, this.#start, this.at)
     this.buffer = slab

@@ -3,9 +3,11 @@
  * arrives once, whole and in order, CopyData here and everything else at the driver.
  */
 import assert from 'node:assert/strict'
+import type { Socket } from 'node:net'
 import { PassThrough } from 'node:stream'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { readsInto } from '../../src/socket-reads.ts'
 import { CopyFrames } from '../../src/source/replication/copy-frames.ts'
 
 interface Message {
@@ -35,14 +37,31 @@ function told(type: number, content: Uint8Array): string {
   return `${type} ${Buffer.from(content).toString('hex')}`
 }
 
+/** Reads as a socket does that has one buffer for all of them. */
+function lender(socket: PassThrough): (bytes: Buffer) => void {
+  const { buffer, callback } = readsInto(() => socket as unknown as Socket)
+  const memory = buffer as Uint8Array
+  callback(0, memory)
+  return bytes => {
+    for (let at = 0; at < bytes.length; at += memory.length) {
+      const part = bytes.subarray(at, at + memory.length)
+      memory.set(part)
+      callback(part.length, memory)
+      memory.fill(0xee)
+    }
+  }
+}
+
 test('random reads: every message once, whole and in order', () => {
   fc.assert(
     fc.property(
       fc.array(message, { maxLength: 20 }),
       fc.array(fc.nat(2_000), { maxLength: 40 }),
       fc.array(fc.nat(10), { maxLength: 10 }),
-      (messages, cuts, holds) => {
+      fc.boolean(),
+      (messages, cuts, holds, lent) => {
         const socket = new PassThrough()
+        const read = lent ? lender(socket) : (bytes: Buffer) => socket.emit('data', Buffer.from(bytes))
         const seen: string[] = []
         socket.on('data', (bytes: Buffer) => seen.push(told(bytes[0]!, bytes.subarray(5))))
         let delivered = 0
@@ -54,7 +73,7 @@ test('random reads: every message once, whole and in order', () => {
         const bytes = Buffer.concat(messages.map(framed))
         let at = 0
         for (const cut of [...cuts, bytes.length]) {
-          if (at < bytes.length && cut > 0) socket.emit('data', Buffer.from(bytes.subarray(at, at + cut)))
+          if (at < bytes.length && cut > 0) read(bytes.subarray(at, at + cut))
           at += cut
         }
         for (let releases = 0; releases <= holds.length; releases++) frames.release()

@@ -25,28 +25,32 @@ test('a slab is written again once its messages are done, the oldest first', () 
   assert.equal(slabs.exchange(first, 100), second)
 })
 
-test('a message larger than a slab gets one of its own, which does not come back', () => {
+test('a message larger than a slab gets one of its own, which comes back for another one of its kind', () => {
   const slabs = new Slabs(
     () => 0,
     () => 1,
   )
-  const big = slabs.exchange(Buffer.alloc(SLAB_BYTES), SLAB_BYTES * 4)
-  assert.equal(big.length, SLAB_BYTES * 4)
-  assert.equal(slabs.exchange(big, 1).length, SLAB_BYTES)
-  const next = slabs.exchange(Buffer.alloc(SLAB_BYTES), 1)
-  assert.equal(next.length, SLAB_BYTES)
+  const ordinary = Buffer.alloc(SLAB_BYTES)
+  const big = slabs.exchange(ordinary, SLAB_BYTES * 5)
+  assert.equal(big.length, SLAB_BYTES * 5)
+  assert.equal(slabs.exchange(big, 1), ordinary, 'not for a small message')
+  assert.equal(slabs.exchange(ordinary, SLAB_BYTES * 4), big)
 })
 
 test('while nothing is done, slabs are not kept without end', () => {
+  let nothingDone = true
   const slabs = new Slabs(
     () => 1,
-    () => 0,
+    () => (nothingDone ? 0 : 1),
   )
   const seen = new Set<Buffer>()
   let slab: Buffer = Buffer.alloc(SLAB_BYTES)
-  for (let i = 0; i < 40; i++) {
+  for (let i = 0; i < 200; i++) {
     slab = slabs.exchange(slab, 1)
     assert.ok(!seen.has(slab))
     seen.add(slab)
   }
+  nothingDone = false
+  const kept = Array.from({ length: 100 }, () => slabs.exchange(Buffer.alloc(0), 1))
+  assert.equal(kept.filter(one => seen.has(one)).length, 64)
 })

@@ -5,6 +5,7 @@
  * https://www.postgresql.org/docs/current/protocol-message-formats.html
  */
 import type { Duplex } from 'node:stream'
+import { lendReads } from '../../socket-reads.ts'
 
 /** Type and length, which counts itself but not the type. */
 const HEADER_BYTES = 5
@@ -13,6 +14,9 @@ const COPY_DATA = 0x64
 const MIN_LENGTH = 4
 const MAX_LENGTH = 0x4000_0000
 const NOTHING = Buffer.alloc(0)
+/** Room for messages that are spread over several reads, in such steps; one that is larger than `MOST` is not kept. */
+const ROOM_STEP_BYTES = 64 * 1024
+const MOST_ROOM_BYTES = 4 * 1024 * 1024
 
 type Listener = (chunk: Buffer) => void
 
@@ -28,21 +32,25 @@ export class CopyFrames {
   /** A message that began in an earlier read, as far as it is known how long it is. */
   #partial: Buffer = NOTHING
   #filled = 0
+  /** Where such messages are put together, one after the other. */
+  #room: Buffer = NOTHING
   #held = false
   #working = false
 
   /**
    * Call while the driver waits for nothing. `deliver` gets the content of each CopyData message as a range of `buffer`,
-   * which stays as it is; it must not throw. An empty range says that the bytes are no messages; nothing follows it.
+   * valid within the call; it must not throw. An empty range says that the bytes are no messages; nothing follows it.
    */
   constructor(socket: Duplex, deliver: (buffer: Buffer, start: number, end: number) => void) {
     this.#socket = socket
     this.#deliver = deliver
     this.#driver = socket.listeners('data') as Listener[]
     for (const listener of this.#driver) socket.off('data', listener)
+    const lent = lendReads(socket)
     socket.on('data', (chunk: Buffer) => {
       this.#waiting.push(chunk)
       this.#work()
+      if (lent) this.#keep()
     })
   }
 
@@ -66,6 +74,14 @@ export class CopyFrames {
     } finally {
       this.#working = false
     }
+  }
+
+  /** Makes what could not be worked through our own. */
+  #keep(): void {
+    if (this.#at < this.#chunk.length) this.#chunk = Buffer.from(this.#chunk.subarray(this.#at))
+    else this.#chunk = NOTHING
+    this.#at = 0
+    for (const [i, chunk] of this.#waiting.entries()) this.#waiting[i] = Buffer.from(chunk)
   }
 
   #hasMore(): boolean {
@@ -107,7 +123,7 @@ export class CopyFrames {
         this.#giveUp()
         return
       }
-      this.#partial = Buffer.allocUnsafe(1 + length)
+      this.#partial = header[0] === COPY_DATA ? this.#roomFor(1 + length) : Buffer.allocUnsafe(1 + length)
       header.copy(this.#partial)
       this.#copy(chunk)
       if (this.#filled < this.#partial.length) return
@@ -116,6 +132,14 @@ export class CopyFrames {
     this.#partial = NOTHING
     this.#filled = 0
     this.#message(message, 0, message.length)
+  }
+
+  #roomFor(bytes: number): Buffer {
+    if (bytes > MOST_ROOM_BYTES) return Buffer.allocUnsafeSlow(bytes)
+    if (bytes > this.#room.length) {
+      this.#room = Buffer.allocUnsafeSlow(Math.ceil(bytes / ROOM_STEP_BYTES) * ROOM_STEP_BYTES)
+    }
+    return this.#room.subarray(0, bytes)
   }
 
   #copy(chunk: Buffer): void {
