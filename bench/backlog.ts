@@ -6,10 +6,23 @@
 import type pg from 'pg'
 import { openSession, type Servers } from './servers.ts'
 
-export type Shape = 'one' | 'mid' | 'many' | 'mixed'
+export type Shape = 'one' | 'mid' | 'many' | 'mixed' | 'large'
+
+/** What is written, and how the daemon is configured for it. */
+export interface Content {
+  /** Beside the tables that are always there. SQL. */
+  readonly schema: string
+  /** PL/pgSQL that writes rows `first` to `last`, its transactions included. */
+  readonly writer: string
+  /** The number of the first row. */
+  readonly first: number
+  /** A fraiseql.toml. */
+  readonly rules: string
+}
 
 export interface Backlog {
   readonly url: string
+  readonly rules: string
   readonly rows: number
   /** The end of its last commit. */
   readonly endLsn: string
@@ -51,7 +64,6 @@ const SCHEMA = `
   CREATE PUBLICATION ${PUBLICATION} FOR TABLE tb_order, tb_document, tb_attachment, tb_reading;
 `
 
-/** Each writes rows `$1` to `$2`, its transactions included. */
 const WRITERS: Readonly<Record<Shape, string>> = {
   one: `INSERT INTO tb_order ${orderRow('n')} FROM generate_series(first, last) n;`,
   mid: `
@@ -66,6 +78,10 @@ const WRITERS: Readonly<Record<Shape, string>> = {
     END LOOP;`,
   // Ten rows a transaction: five orders, two documents of 1 kB, two readings of 60 columns, and of the attachments of
   // 8 kB every tenth is new, the others change next to a TOASTed value that stays.
+  // One transaction; every fiftieth row has 450 kB, the others 19 kB.
+  large: `
+    INSERT INTO tb_attachment SELECT n, md5(n::text)::uuid, 0, repeat(md5(n::text), CASE n % 50 WHEN 0 THEN 14000 ELSE 600 END)
+      FROM generate_series(first, last) n;`,
   mixed: `
     FOR i IN first .. last LOOP
       CASE i % 10
@@ -84,25 +100,60 @@ const WRITERS: Readonly<Record<Shape, string>> = {
     END LOOP;`,
 }
 
+export function contentOf(shape: Shape): Content {
+  // The first attachment, which the first hundred rows change, is row 0.
+  return { schema: '', writer: WRITERS[shape], first: shape === 'mixed' ? 0 : 1, rules: '' }
+}
+
+/** Rows spread evenly over so many tables, a thousand to a transaction; `ruled`: each table has a rule of its own. */
+export function manyTables(tables: number, ruled: boolean): Content {
+  const rule = (_: unknown, i: number) =>
+    `[[observers]]\ntable = "tb_part_${i + 1}"\nevent = "INSERT"\nsubject = "fraiseql.mutation.part_${i + 1}"\n`
+  const others = '[[observers]]\ntable = "tb_order"\nevent = "INSERT"\n'
+  return {
+    schema: `
+      CREATE PROCEDURE make_parts() LANGUAGE plpgsql AS $$ BEGIN
+        FOR i IN 1 .. ${tables} LOOP
+          EXECUTE format('CREATE TABLE tb_part_%s (LIKE tb_order INCLUDING ALL)', i);
+          EXECUTE format('ALTER PUBLICATION ${PUBLICATION} ADD TABLE tb_part_%s', i);
+          IF i % 100 = 0 THEN COMMIT; END IF;
+        END LOOP;
+      END $$`,
+    writer: `
+      FOR i IN first .. last LOOP
+        EXECUTE 'INSERT INTO tb_part_' || i % ${tables} + 1 || ' ${orderRow('$1').replaceAll("'", "''")}' USING i;
+        IF i % 1000 = 0 THEN COMMIT; END IF;
+      END LOOP;`,
+    first: 1,
+    rules: ruled ? Array.from({ length: tables }, rule).join('') + others : '',
+  }
+}
+
 export async function createSchema(url: string): Promise<void> {
   const session = await openSession(url)
   await session.query(SCHEMA)
   await session.end()
 }
 
-export async function writeBacklog({ postgres }: Servers, shape: Shape, rows: number): Promise<Backlog> {
+export async function writeBacklog(
+  { postgres }: Servers,
+  { schema, writer, first, rules }: Content,
+  rows: number,
+): Promise<Backlog> {
   const url = await postgres.createDatabase()
   await createSchema(url)
   const session = await openSession(url)
   // Nobody waits for these commits; what is measured is reading them.
   await session.query('SET synchronous_commit = off')
   await session.query(
-    `CREATE PROCEDURE fill(first bigint, last bigint) LANGUAGE plpgsql AS $$ BEGIN ${WRITERS[shape]} END $$`,
+    `CREATE PROCEDURE fill(first bigint, last bigint) LANGUAGE plpgsql AS $$ BEGIN ${writer} END $$`,
   )
+  if (schema !== '') {
+    await session.query(schema)
+    await session.query('CALL make_parts()')
+  }
   const prefix = `bench_${url.split('/').at(-1)}`
   await createSlot(session, `${prefix}_all`)
-  // The first attachment, which the first hundred rows change, is row 0.
-  const first = shape === 'mixed' ? 0 : 1
   await session.query(`CALL fill(${first}, ${first + rows - 2})`)
   await createSlot(session, `${prefix}_last`)
   await session.query(`INSERT INTO tb_order ${orderRow('-1')}`)
@@ -112,7 +163,7 @@ export async function writeBacklog({ postgres }: Servers, shape: Shape, rows: nu
   await session.query('CHECKPOINT')
   let copies = 0
   return {
-    ...{ url, rows, endLsn: end[0]!.lsn },
+    ...{ url, rules, rows, endLsn: end[0]!.lsn },
     async slot(which) {
       const slot = `${prefix}_${which}_${++copies}`
       await session.query('SELECT pg_copy_logical_replication_slot($1, $2)', [`${prefix}_${which}`, slot])

@@ -1,4 +1,5 @@
 /** One whole run: the servers, the scenarios one after the other, and all figures at the end. */
+import { contentOf, manyTables } from './backlog.ts'
 import { describeMachine, type Machine } from './machine.ts'
 import type { Options, ScenarioName } from './options.ts'
 import { type BacklogResult, runBacklog } from './scenario-backlog.ts'
@@ -6,6 +7,13 @@ import { type IdleResult, runIdle } from './scenario-idle.ts'
 import { type MemoryResult, runMemory } from './scenario-memory.ts'
 import { runSteady, type SteadyResult } from './scenario-steady.ts'
 import { type Servers, startServers } from './servers.ts'
+
+const SCALES = [
+  [1, false],
+  [1_000, false],
+  [1_000, true],
+  [2_000, false],
+] as const
 
 export interface BenchResult {
   readonly machine: Machine
@@ -38,19 +46,31 @@ async function runScenario(
   const { options } = result
   switch (scenario) {
     case 'backlog-one-tx':
-      result.backlogs.push(await runBacklog(servers, scenario, 'one', options, say))
+      result.backlogs.push(await runBacklog(servers, scenario, contentOf('one'), options, say))
       break
     case 'backlog-many-tx':
-      result.backlogs.push(await runBacklog(servers, scenario, 'many', options, say))
+      result.backlogs.push(await runBacklog(servers, scenario, contentOf('many'), options, say))
       break
     case 'mid':
-    case 'mixed':
-      result.backlogs.push(await runBacklog(servers, scenario, scenario, options, say))
+      result.backlogs.push(await runBacklog(servers, scenario, contentOf('mid'), options, say))
+      break
+    case 'mixed': {
+      const rows = Math.max(10, Math.floor(options.rows / 3))
+      result.backlogs.push(await runBacklog(servers, scenario, contentOf('mixed'), { ...options, rows }, say))
+      break
+    }
+    case 'scale':
+      for (const [tables, ruled] of SCALES) {
+        const name = `${tables} tables, ${ruled ? `${tables} rules` : 'no rules'}`
+        const content = manyTables(tables, ruled)
+        result.backlogs.push(await runBacklog(servers, name, content, { ...options, limits: false }, say))
+      }
       break
     case 'steady':
       result.steady.push(...(await runSteady(servers, options, say)))
       break
     case 'huge-tx':
+    case 'large-rows':
     case 'stalled':
       result.memory.push(await runMemory(servers, scenario, options, say))
       break

@@ -2,6 +2,8 @@
  * One run of the daemon on a backlog: started as a process, watched until the stream holds every row, measured, ended.
  * The time of the last row is the one that JetStream stamped on it, so that looking does not have to be often.
  */
+import { mkdtempSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { freePort } from '../test/kit/server-process.ts'
@@ -35,7 +37,7 @@ export interface DaemonCost extends Cost {
 export interface DaemonSettings {
   readonly build: Build
   readonly entity: 'omit' | 'copy'
-  readonly options: Pick<Options, 'nodeFlags' | 'env'>
+  readonly options: Pick<Options, 'nodeFlags' | 'env' | 'store'>
 }
 
 export async function startDaemon(
@@ -43,11 +45,12 @@ export async function startDaemon(
   url: string,
   slot: string,
   { build, entity, options }: DaemonSettings,
+  rules = '',
 ): Promise<Program & { readonly httpPort: number }> {
   const httpPort = await freePort()
   const program = await startProgram({
     program: process.execPath,
-    args: [...options.nodeFlags, build.main, 'run'],
+    args: [...options.nodeFlags, build.main, 'run', ...configArgs(rules)],
     env: {
       DATABASE_URL: url,
       NATS_URL: servers.nats.url,
@@ -55,10 +58,18 @@ export async function startDaemon(
       FRAISEQL_EVENT_ENTITY: entity,
       FRAISEQL_HTTP_HOST: '127.0.0.1',
       FRAISEQL_HTTP_PORT: String(httpPort),
-      ...Object.fromEntries(options.env.map(text => text.split(/=(.*)/s).slice(0, 2))),
+      ...(options.store === 'replicated' ? { FRAISEQL_STREAM_REPLICAS: '3' } : {}),
+      ...Object.fromEntries([...options.env, ...build.env].map(text => text.split(/=(.*)/s).slice(0, 2))),
     },
   })
   return Object.assign(program, { httpPort })
+}
+
+function configArgs(rules: string): string[] {
+  if (rules === '') return []
+  const folder = mkdtempSync(join(tmpdir(), 'fraiseql-bench-'))
+  writeFileSync(join(folder, 'fraiseql.toml'), rules)
+  return ['--config', folder]
 }
 
 /** The daemon's stream is left as it is afterwards; `deleteStream` makes way for the next run. */
@@ -69,11 +80,11 @@ export async function runDaemon(
   settings: DaemonSettings,
   watch: (program: Program, stored: number) => void = () => {},
 ): Promise<DaemonCost> {
-  const { nc, nats } = servers
+  const { nc } = servers
   const slot = await backlog.slot(which)
   const rows = which === 'all' ? backlog.rows : 1
-  const natsBefore = cpuSeconds(nats.pid)!
-  const program = await startDaemon(servers, backlog.url, slot, settings)
+  const natsBefore = servers.natsCpuSeconds()
+  const program = await startDaemon(servers, backlog.url, slot, settings, backlog.rules)
   try {
     const state = await until(program, timeoutMs(rows), POLL_MS, async () => {
       const now = await streamState(nc, STREAM)
@@ -88,7 +99,7 @@ export async function runDaemon(
       cpu: {
         own: cpuSeconds(program.pid) ?? Number.NaN,
         walsender: (walsender === null ? null : cpuSeconds(walsender)) ?? Number.NaN,
-        nats: cpuSeconds(nats.pid)! - natsBefore,
+        nats: servers.natsCpuSeconds() - natsBefore,
       },
       peakMib: memoryMib(program.pid).peak,
       message: await messageSize(nc, STREAM, Math.ceil(rows / 2)),

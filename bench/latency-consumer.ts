@@ -49,13 +49,8 @@ nc.subscribe('_INBOX.*.*.*', {
     const now = performance.now()
     const text = message.string()
     const last = Number(/"seq":(\d+)/.exec(text)?.[1] ?? 0)
-    // The ack of an atomic batch names its last sequence and stands for all of them.
-    const count = Number(/"count":(\d+)/.exec(text)?.[1] ?? 1)
-    for (let seq = last - count + 1; seq <= last; seq++) {
-      if (seq <= 0 || ackedAt[seq] !== 0) continue
-      ackedAt[seq] = zero + now
-      acked++
-    }
+    // That of a chain or an atomic batch names its last sequence and stands for all of them.
+    for (; acked < last; acked++) ackedAt[acked + 1] = zero + now
     finish()
   },
 })

@@ -78,15 +78,17 @@ export async function runRawReader(backlog: Backlog, which: 'all' | 'last'): Pro
   }
 }
 
-/** Empties the daemon's stream first. No start-up is in these figures. */
+/** Empties the daemon's stream first. No start-up is in these figures. `batch`: messages in each atomic batch; 1: none. */
 export async function runRawPublisher(
-  { nc, nats }: Servers,
+  servers: Servers,
   message: MessageSize,
   messages: number,
+  batch: number,
 ): Promise<Cost> {
+  const { nc, nats } = servers
   await ask(nc, `STREAM.PURGE.${STREAM}`)
-  const natsBefore = cpuSeconds(nats.pid)!
-  const sizes = [message.header, message.payload, messages].map(String)
+  const natsBefore = servers.natsCpuSeconds()
+  const sizes = [message.header, message.payload, messages, batch].map(String)
   const program = await startProgram({
     program: process.execPath,
     args: [join(HERE, 'raw-publisher.js'), nats.url, message.subject, ...sizes],
@@ -100,7 +102,7 @@ export async function runRawPublisher(
       findResult<RawPublisherResult>(program.log()),
     )
     const state = await streamState(nc, STREAM)
-    const cpu = { own, walsender: 0, nats: cpuSeconds(nats.pid)! - natsBefore }
+    const cpu = { own, walsender: 0, nats: servers.natsCpuSeconds() - natsBefore }
     return { seconds, bytes: state?.bytes ?? Number.NaN, cpu, peakMib }
   } finally {
     await program.stop('SIGKILL')

@@ -10,9 +10,14 @@ export const SCENARIOS = [
   'mixed',
   'steady',
   'huge-tx',
+  'large-rows',
   'stalled',
   'idle',
+  'scale',
 ] as const
+/** How messages are stored: as a fresh nats-server does; synced each; on three servers. */
+export const STORES = ['default', 'sync-always', 'replicated'] as const
+export type StoreName = (typeof STORES)[number]
 export type ScenarioName = (typeof SCENARIOS)[number]
 
 /** A build of the daemon; several are compared in the same run. */
@@ -20,6 +25,8 @@ export interface Build {
   readonly name: string
   /** Its main.js. */
   readonly main: string
+  /** NAME=VALUE. */
+  readonly env: readonly string[]
 }
 
 export interface Options {
@@ -33,6 +40,7 @@ export interface Options {
   readonly builds: readonly Build[]
   /** Without the limits of the run, to compare builds quickly. */
   readonly limits: boolean
+  readonly store: StoreName
   readonly fsync: boolean
   readonly workMem: string | null
   readonly nodeFlags: readonly string[]
@@ -45,13 +53,16 @@ export const HELP = `npm run bench -- [options]
 
   --scenario a,b     ${SCENARIOS.join(', ')}; default: all
   --runs N           repetitions of each, interleaved with the limits (5)
-  --rows N           rows of a backlog (300000; mixed takes a third)
+  --rows N           rows of a backlog (300000; mixed takes a third, large-rows a thirtieth)
   --huge-rows N      rows of the one transaction of huge-tx (1000000)
   --seconds N        length of each steady rate and of idle (10)
   --rates a,b        events per second of steady (500,5000,20000)
   --entity a,b       [event] entity of the daemon (omit,copy)
   --daemon FILE      the main.js to measure (this build's)
   --build NAME=FILE  another main.js to measure beside this one; may be repeated
+  --variant NAME,KEY=VALUE   the daemon with this in its environment, beside the one without; may be repeated
+  --store NAME       ${STORES.join(', ')}: nats-server as it comes, with sync_interval always, or three of
+                     them and three replicas
   --no-limits        only the daemon
   --no-fsync         PostgreSQL with fsync and full_page_writes off
   --work-mem SIZE    logical_decoding_work_mem (PostgreSQL's default)
@@ -75,6 +86,8 @@ export function parseOptions(args: readonly string[], main: string): Options | n
       entity: { type: 'string', default: 'omit,copy' },
       daemon: { type: 'string', default: main },
       build: { type: 'string', multiple: true, default: [] },
+      variant: { type: 'string', multiple: true, default: [] },
+      store: { type: 'string', default: 'default' },
       'no-limits': { type: 'boolean', default: false },
       'no-fsync': { type: 'boolean', default: false },
       'work-mem': { type: 'string' },
@@ -88,7 +101,11 @@ export function parseOptions(args: readonly string[], main: string): Options | n
   if (values.help) return null
   const builds = values.build.map(text => {
     const [name = '', ...rest] = text.split('=')
-    return { name, main: rest.join('=') }
+    return { name, main: rest.join('='), env: [] }
+  })
+  const variants = values.variant.map(text => {
+    const [name = '', ...env] = text.split(',')
+    return { name, main: values.daemon, env }
   })
   return {
     scenarios: values.scenario.split(',').map(name => oneOf(SCENARIOS, name)),
@@ -98,7 +115,8 @@ export function parseOptions(args: readonly string[], main: string): Options | n
     seconds: count('seconds', values.seconds),
     rates: values.rates.split(',').map(rate => count('rates', rate)),
     entities: values.entity.split(',').map(name => oneOf(['omit', 'copy'] as const, name)),
-    builds: [{ name: 'daemon', main: values.daemon }, ...builds],
+    builds: [{ name: 'daemon', main: values.daemon, env: [] }, ...builds, ...variants],
+    store: oneOf(STORES, values.store),
     limits: !values['no-limits'],
     fsync: !values['no-fsync'],
     workMem: values['work-mem'] ?? null,

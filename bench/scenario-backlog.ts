@@ -2,7 +2,8 @@
  * Draining a backlog: the daemon in each of its variants, and the limits of the same run in between. Each repetition
  * also reads one row with every program, which is its start-up; the median of those is taken off its figures.
  */
-import { type Backlog, type Shape, writeBacklog } from './backlog.ts'
+import { MAX_BATCH_MESSAGES } from '../src/publish/batch.ts'
+import { type Backlog, type Content, writeBacklog } from './backlog.ts'
 import { type Cost, type DaemonCost, deleteStreams, runDaemon } from './daemon-run.ts'
 import { runPgRecvlogical, runRawPublisher, runRawReader } from './limit-runs.ts'
 import type { Options } from './options.ts'
@@ -47,13 +48,13 @@ interface Subject {
 export async function runBacklog(
   servers: Servers,
   scenario: string,
-  shape: Shape,
+  content: Content,
   options: Options,
   say: (text: string) => void,
 ): Promise<BacklogResult> {
-  const rows = shape === 'mixed' ? Math.max(10, Math.floor(options.rows / 3)) : options.rows
+  const { rows } = options
   say(`${scenario}: writing ${rows} rows`)
-  const backlog = await writeBacklog(servers, shape, rows)
+  const backlog = await writeBacklog(servers, content, rows)
   try {
     const subjects = subjectsOf(servers, backlog, options)
     for (let run = 1; run <= options.runs; run++) {
@@ -85,12 +86,14 @@ function subjectsOf(servers: Servers, backlog: Backlog, options: Options): reado
   readers.push({ name: 'raw reader', kind: 'read', run: which => runRawReader(backlog, which), ...blank() })
   const daemons = options.entities.flatMap(entity => {
     let message: MessageSize | null = null
-    const store: Subject = {
-      name: `raw publisher, ${entity}`,
+    const publisher = (name: string, batch: number): Subject => ({
+      name: `${name}, ${entity}`,
       kind: 'store',
-      run: () => runRawPublisher(servers, message!, backlog.rows),
+      run: () => runRawPublisher(servers, message!, backlog.rows, batch),
       ...blank(),
-    }
+    })
+    const store = publisher('raw publisher', 1)
+    const batches = publisher('raw publisher in batches', MAX_BATCH_MESSAGES)
     const daemons = options.builds.map((build): Subject => {
       const run = async (which: 'all' | 'last'): Promise<DaemonCost> => {
         await deleteStreams(servers)
@@ -100,7 +103,7 @@ function subjectsOf(servers: Servers, backlog: Backlog, options: Options): reado
       }
       return { name: `${build.name}, ${entity}`, kind: 'daemon', run, ...blank(), store }
     })
-    return options.limits ? [...daemons, store] : daemons
+    return options.limits ? [...daemons, store, batches] : daemons
   })
   return options.limits ? [...readers, ...daemons] : daemons
 }

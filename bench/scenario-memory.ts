@@ -1,8 +1,8 @@
 /**
- * Memory over time: in one huge transaction, and with a sink that stands still in the middle of a drain (nats-server is
+ * Memory over time: in one huge transaction, with rows of up to 450 kB, and with a sink that stands still in the middle of a drain (nats-server is
  * stopped for four seconds, as a machine that swaps or a disk that hangs would stop it). All rows must arrive once.
  */
-import { writeBacklog } from './backlog.ts'
+import { contentOf, writeBacklog } from './backlog.ts'
 import { deleteStreams, runDaemon } from './daemon-run.ts'
 import type { Options } from './options.ts'
 import type { Program } from './program.ts'
@@ -24,7 +24,7 @@ export interface MemoryRun {
 }
 
 export interface MemoryResult {
-  readonly scenario: 'huge-tx' | 'stalled'
+  readonly scenario: 'huge-tx' | 'large-rows' | 'stalled'
   readonly rows: number
   readonly runs: readonly MemoryRun[]
 }
@@ -38,9 +38,13 @@ export async function runMemory(
   options: Options,
   say: (text: string) => void,
 ): Promise<MemoryResult> {
-  const rows = scenario === 'huge-tx' ? options.hugeRows : options.rows
+  const rows = {
+    'huge-tx': options.hugeRows,
+    'large-rows': Math.ceil(options.rows / 30),
+    stalled: options.rows,
+  }[scenario]
   say(`${scenario}: writing ${rows} rows`)
-  const backlog = await writeBacklog(servers, 'one', rows)
+  const backlog = await writeBacklog(servers, contentOf(scenario === 'large-rows' ? 'large' : 'one'), rows)
   const runs: MemoryRun[] = []
   try {
     for (let run = 1; run <= (scenario === 'huge-tx' ? 1 : options.runs); run++) {

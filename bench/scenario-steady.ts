@@ -106,14 +106,14 @@ async function runOnce(
     const consumer = await startProgram({ program: process.execPath, args: [program, ...args] })
     try {
       await until(consumer, 30_000, 20, () => (consumer.log().includes('ready') ? true : undefined))
-      const before = { daemon: cpuSeconds(daemon.pid)!, nats: cpuSeconds(nats.pid)! }
+      const before = { daemon: cpuSeconds(daemon.pid)!, nats: servers.natsCpuSeconds() }
       const began = performance.now()
       await writeSteadily(url, rate, total)
       const result = await until(consumer, 60_000, 20, () => findResult<LatencyResult>(consumer.log()))
       const span = (performance.now() - began) / 1000
       const load = {
         daemon: (cpuSeconds(daemon.pid)! - before.daemon) / span,
-        nats: (cpuSeconds(nats.pid)! - before.nats) / span,
+        nats: (servers.natsCpuSeconds() - before.nats) / span,
       }
       return { ...result, load, peakMib: memoryMib(daemon.pid).peak }
     } finally {

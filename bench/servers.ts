@@ -6,13 +6,17 @@ import { spawnSync } from 'node:child_process'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
 import pg from 'pg'
 import { API_PREFIX } from '../src/nats-api.ts'
-import { type NatsServer, startNats } from '../test/kit/nats.ts'
+import { type NatsServer, startNats, startNatsCluster } from '../test/kit/nats.ts'
 import { type PostgresServer, startPostgres } from '../test/kit/postgres.ts'
-import type { Options } from './options.ts'
+import type { Options, StoreName } from './options.ts'
+import { cpuSeconds } from './usage.ts'
 
 export interface Servers {
   readonly postgres: PostgresServer
+  /** The one that is connected to. */
   readonly nats: NatsServer
+  /** Processor time of nats-server, all servers of the cluster together. */
+  natsCpuSeconds(): number
   readonly nc: NatsConnection
   /** Version numbers, as the servers give them. */
   readonly versions: { readonly postgres: string; readonly nats: string }
@@ -23,7 +27,11 @@ export interface Servers {
  * Autovacuum is off, so that it does not fall into one run and not into the next; a checkpoint is asked for before each
  * backlog is read. Everything else is what a fresh server has.
  */
-export async function startServers({ fsync, workMem }: Pick<Options, 'fsync' | 'workMem'>): Promise<Servers> {
+export async function startServers({
+  fsync,
+  workMem,
+  store,
+}: Pick<Options, 'fsync' | 'workMem' | 'store'>): Promise<Servers> {
   const onOff = fsync ? 'on' : 'off'
   const postgres = await startPostgres({
     settings: {
@@ -36,21 +44,34 @@ export async function startServers({ fsync, workMem }: Pick<Options, 'fsync' | '
     },
   })
   try {
-    const nats = await startNats()
+    const all = await startStore(store)
+    const nats = all[0]!
     const nc = await connect({ servers: nats.url, noAsyncTraces: true })
     const [row] = await postgres.sql<{ server_version: string }>('SHOW server_version')
     return {
       ...{ postgres, nats, nc },
+      natsCpuSeconds: () => all.reduce((sum, { pid }) => sum + cpuSeconds(pid)!, 0),
       versions: { postgres: row!.server_version, nats: nats.version },
       async stop() {
         await nc.close()
-        await nats.stop()
+        await Promise.all(all.map(server => server.stop()))
         await postgres.stop()
       },
     }
   } catch (error) {
     await postgres.stop()
     throw error
+  }
+}
+
+async function startStore(store: StoreName): Promise<readonly NatsServer[]> {
+  switch (store) {
+    case 'default':
+      return [await startNats()]
+    case 'sync-always':
+      return [await startNats({ syncInterval: 'always' })]
+    case 'replicated':
+      return (await startNatsCluster()).servers
   }
 }
 

@@ -227,7 +227,7 @@ export const settingsSchema = z.strictObject({
     ),
   }),
   publish: table({
-    max_in_flight_messages: key(count(1, 4_096).default(1_024), 'Unacknowledged messages at most.', {
+    max_in_flight_messages: key(count(1, 4_096).default(4_096), 'Unacknowledged messages at most.', {
       unit: 'messages',
     }),
     max_in_flight_bytes: key(count(65_536, 4 * 1024 * MIB).default(4 * MIB), 'The same in bytes.', {

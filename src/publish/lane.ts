@@ -18,7 +18,7 @@ export const NOT_SENT = -1
 export type BatchMode = 'never' | 'backlog' | 'always'
 
 /** So many messages waiting at once are a backlog: below, a batch gains nothing. */
-const BACKLOG = 32
+export const BACKLOG = 32
 
 export interface LaneOptions {
   /** Of the stream. */

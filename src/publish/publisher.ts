@@ -17,7 +17,7 @@ import { messageOf } from '../errors.ts'
 import { OUTSIDE } from '../event/position.ts'
 import type { Lsn } from '../lsn.ts'
 import { cutBatches, MAX_BATCH_MESSAGES } from './batch.ts'
-import { Lane, type LaneOptions } from './lane.ts'
+import { BACKLOG, Lane, type LaneOptions } from './lane.ts'
 import type { Link } from './link.ts'
 import { Progress } from './progress.ts'
 import { canReadAgain, DUPLICATE_IN_PROCESS, type Refusal, refusalOf } from './refusal.ts'
@@ -91,6 +91,8 @@ export class Publisher {
   readonly #progress = new Progress()
   /** Some lane takes transactions whole only. */
   readonly #whole: boolean
+  /** Some lane sends a backlog in batches. */
+  readonly #gathers: boolean
   readonly #maxBatch: number
   /** Entries below belong to transactions that were offered to their end. */
   #wholeTo = 0
@@ -112,6 +114,7 @@ export class Publisher {
     this.#lowBytes = options.maxBytes * ROOM_SHARE
     this.lanes = options.streams.map((stream, index) => new Lane(index, stream))
     this.#whole = this.lanes.some(lane => lane.batches === 'always')
+    this.#gathers = this.lanes.some(lane => lane.batches === 'backlog')
     this.#maxBatch = Math.min(MAX_BATCH_MESSAGES, Math.max(1, Math.floor(this.#lowMessages)))
   }
 
@@ -137,7 +140,7 @@ export class Publisher {
     if (this.state !== 'open' || this.#next === this.window.high) return
     const { window } = this
     const { counters } = this.#options
-    const end = this.#whole ? this.#wholeEnd() : window.high
+    const end = this.#end()
     for (const lane of this.lanes) lane.decideBatching(end - this.#next)
     let released = false
     while (this.#next < end && this.state === 'open') {
@@ -196,7 +199,7 @@ export class Publisher {
     const { window } = this
     this.#now = now
     if (window.state(window.low) === STORED) this.#advance()
-    if (this.#whole && this.inFlight === 0) this.flush(now)
+    if (this.inFlight === 0) this.flush(now)
   }
 
   /** Of a stream that goes unfenced nothing is predicted: its acks say where it stands. */
@@ -388,11 +391,28 @@ export class Publisher {
     pending.length = 0
   }
 
-  /** A transaction waits for its end, unless it is larger than a batch, or than what the window has room for. */
+  /** Up to where entries are sent now. Others wait for company, as long as there is an answer to come. */
+  #end(): number {
+    const { high } = this.window
+    if (this.#whole) return this.#wholeEnd()
+    const waiting = high - this.#next
+    if (!this.#gathers || waiting < BACKLOG || this.inFlight === 0) return high
+    return high - (waiting % this.#maxBatch)
+  }
+
+  /**
+   * A transaction waits for its end. One that is larger than a batch goes in full batches, and one that is larger than
+   * what the window has room for as it comes.
+   */
   #wholeEnd(): number {
     const { high } = this.window
-    const stuck = this.full && this.inFlight === 0 && this.#next >= this.#wholeTo
-    return stuck || high - this.#wholeTo > this.#maxBatch ? high : this.#wholeTo
+    if (high - this.#wholeTo <= this.#maxBatch && this.#next <= this.#wholeTo) {
+      const stuck = this.full && this.inFlight === 0 && this.#next === this.#wholeTo
+      return stuck ? high : this.#wholeTo
+    }
+    const from = Math.max(this.#next, this.#wholeTo)
+    const batches = Math.floor((high - from) / this.#maxBatch)
+    return batches === 0 && this.full && this.inFlight === 0 ? high : from + batches * this.#maxBatch
   }
 
   #advance(): void {

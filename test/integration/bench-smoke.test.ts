@@ -4,17 +4,31 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { manyTables } from '../../bench/backlog.ts'
 import { type BenchResult, runBench } from '../../bench/bench.ts'
 import { DAEMON_MAIN } from '../../bench/daemon-run.ts'
 import { type Options, parseOptions, SCENARIOS } from '../../bench/options.ts'
 import { plot } from '../../bench/plot.ts'
-import type { Measured } from '../../bench/scenario-backlog.ts'
+import { type Measured, runBacklog } from '../../bench/scenario-backlog.ts'
+import { startServers } from '../../bench/servers.ts'
 import type { Spread } from '../../bench/statistics.ts'
 import { percentiles, spread } from '../../bench/statistics.ts'
 import { backlogTable, idleTable, memoryTable, steadyTable } from '../../bench/table.ts'
 
 const ROWS = 3000
-const SMALL = ['--runs', '1', '--rows', `${ROWS}`, '--huge-rows', '5000', '--seconds', '1', '--no-fsync']
+const SMALL = [
+  '--scenario',
+  SCENARIOS.filter(name => name !== 'scale').join(),
+  '--runs',
+  '1',
+  '--rows',
+  `${ROWS}`,
+  '--huge-rows',
+  '5000',
+  '--seconds',
+  '1',
+  '--no-fsync',
+]
 
 function smallRun(): Options {
   const options = parseOptions([...SMALL, '--rates', '100,6000'], DAEMON_MAIN)
@@ -39,8 +53,10 @@ test('every scenario gives its figures, and every row arrives', { timeout: 110_0
       'read: raw reader',
       'daemon: daemon, omit',
       'store: raw publisher, omit',
+      'store: raw publisher in batches, omit',
       'daemon: daemon, copy',
       'store: raw publisher, copy',
+      'store: raw publisher in batches, copy',
     ])
     for (const each of measured) checkMeasured(each)
   }
@@ -79,6 +95,7 @@ function checkOthers(result: BenchResult) {
     memory.map(({ scenario, rows, runs }) => [scenario, rows, runs.length]),
     [
       ['huge-tx', 5000, 2],
+      ['large-rows', ROWS / 30, 2],
       ['stalled', ROWS, 2],
     ],
   )
@@ -86,8 +103,31 @@ function checkOthers(result: BenchResult) {
   assert.ok(idle[0]!.busy.walBytes > idle[0]!.quiet.walBytes)
   const text = [...backlogs.map(backlogTable), steadyTable(steady), ...memory.map(memoryTable)].join('\n')
   assert.doesNotMatch(text + idle.map(idleTable).join('\n'), /NaN|Infinity|undefined/)
-  assert.equal(new Set(SCENARIOS).size, backlogs.length + memory.length + idle.length + 1)
+  // And `steady` and `scale`.
+  assert.equal(new Set(SCENARIOS).size, backlogs.length + memory.length + idle.length + 2)
 }
+
+test('many tables with a rule each, on three servers, beside another variant', {
+  timeout: 110_000,
+}, async () => {
+  const args = ['--runs', '1', '--rows', '1000', '--entity', 'omit', '--no-limits', '--no-fsync']
+  const variant = ['--store', 'replicated', '--variant', 'batches,FRAISEQL_PUBLISH_ATOMIC=transactions']
+  const options = parseOptions([...args, ...variant], DAEMON_MAIN)!
+  const servers = await startServers(options)
+  try {
+    const { measured } = await runBacklog(servers, 'scale', manyTables(20, true), options, () => {})
+    assert.deepEqual(
+      measured.map(({ name }) => name),
+      ['daemon, omit', 'batches, omit'],
+    )
+    for (const { message, eventsPerSecond } of measured) {
+      assert.match(message!.subject, /^fraiseql\.mutation\.part_\d+$/)
+      assert.ok(Number.isFinite(eventsPerSecond.median))
+    }
+  } finally {
+    await servers.stop()
+  }
+})
 
 test('percentiles are values that were seen', () => {
   const values = Float64Array.from({ length: 1000 }, (_, index) => 1000 - index)

@@ -17,6 +17,8 @@ export interface NatsOptions {
   readonly config?: string
   /** Default true. */
   readonly jetstream?: boolean
+  /** How often JetStream syncs its files; the server's default is two minutes. */
+  readonly syncInterval?: string
 }
 
 export interface NatsServer {
@@ -129,16 +131,25 @@ interface Plan extends NatsOptions {
   readonly name: string
 }
 
-async function prepare({ binary, name, config = '', jetstream = true }: Plan): Promise<NatsServer> {
+async function prepare({
+  binary,
+  name,
+  config = '',
+  jetstream = true,
+  syncInterval,
+}: Plan): Promise<NatsServer> {
   const home = mkdtempSync(join(tmpdir(), 'fraiseql-test-nats-'))
   const watchdog: Watchdog = startWatchdog(home, 'KILL')
   const [port, monitorPort] = [await freePort(), await freePort()]
   const storeDir = join(home, 'store')
+  const sync = syncInterval === undefined ? '' : `, sync_interval: ${syncInterval}`
   const own = [
     `server_name: "${name}"`,
     `listen: "127.0.0.1:${port}"`,
     `http: "127.0.0.1:${monitorPort}"`,
-    ...(jetstream ? [`jetstream { store_dir: ${JSON.stringify(storeDir)}, max_file_store: 1TB }`] : []),
+    ...(jetstream
+      ? [`jetstream { store_dir: ${JSON.stringify(storeDir)}, max_file_store: 1TB${sync} }`]
+      : []),
   ]
   const configFile = join(home, 'nats.conf')
   const reconfigure = (end: string) => writeFileSync(configFile, `${own.join('\n')}\n${end}\n`)

@@ -170,7 +170,7 @@ export class Daemon implements Link {
     }
     if (this.publisher.window.size > setting.maxMessages + 3)
       throw new Violation('overfull', 'the window overflows')
-    if (this.alive) this.publisher.flush(this.#world.now)
+    if (this.alive && moved) this.publisher.flush(this.#world.now)
     return moved
   }
 

@@ -55,9 +55,20 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'batches: a transaction does not wait for its end',
-    patches: [publisher('this.#whole ? this.#wholeEnd() : window.high', 'window.high')],
+    patches: [publisher('if (this.#whole)\n            return', 'if (false)\n            return')],
     breaks: ['split'],
     setting: { batches: 'always' },
+  },
+  {
+    name: 'batches: a backlog that waits for company is forgotten',
+    patches: [
+      publisher(
+        'if (this.inFlight === 0)\n            this.flush(now)',
+        'if (this.#whole && this.inFlight === 0) this.flush(now)',
+      ),
+    ],
+    breaks: ['never done'],
+    setting: { batches: 'backlog', maxMessages: 64 },
   },
   {
     name: 'batches: they are cut anywhere',
