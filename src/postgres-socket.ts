@@ -9,8 +9,8 @@ import { connect, isIP, type Socket } from 'node:net'
 import { type ConnectionOptions, connect as connectTls } from 'node:tls'
 import { ConfigurationError } from './errors.ts'
 import { OWN_CODE } from './postgres-codes.ts'
+import { readsInto } from './postgres-reads.ts'
 import type { DatabaseHost, DatabaseTarget } from './postgres-url.ts'
-import { readsInto } from './socket-reads.ts'
 
 /** `if-offered` goes on in plain text when the server has no TLS. */
 export type TlsUse = 'no' | 'if-offered' | 'yes'

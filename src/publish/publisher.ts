@@ -16,8 +16,8 @@
 import { messageOf } from '../errors.ts'
 import { OUTSIDE } from '../event/position.ts'
 import type { Lsn } from '../lsn.ts'
-import { cutBatches, MAX_BATCH_MESSAGES } from './batch.ts'
-import { BACKLOG, Lane, type LaneOptions } from './lane.ts'
+import { Groups } from './groups.ts'
+import { Lane, type LaneOptions } from './lane.ts'
 import type { Link } from './link.ts'
 import { Progress } from './progress.ts'
 import { canReadAgain, DUPLICATE_IN_PROCESS, type Refusal, refusalOf } from './refusal.ts'
@@ -64,8 +64,6 @@ export type Reason = 'start' | 'disconnect' | 'timeout' | 'unexpected' | Refusal
 
 const FIRST_DELAY_MS = 20
 const LONGEST_DELAY_MS = 2000
-/** An answer that comes for more messages than this would let the window run dry. */
-const MAX_CHAIN_MESSAGES = 32
 /** A full window has room again at this share, so that reading goes on in runs and not message by message. */
 const ROOM_SHARE = 0.75
 
@@ -89,13 +87,7 @@ export class Publisher {
   #now = 0
   #confirmed: Lsn
   readonly #progress = new Progress()
-  /** Some lane takes transactions whole only. */
-  readonly #whole: boolean
-  /** Some lane sends a backlog in batches. */
-  readonly #gathers: boolean
-  readonly #maxBatch: number
-  /** Entries below belong to transactions that were offered to their end. */
-  #wholeTo = 0
+  readonly #groups: Groups
   #tailsLeft = 0
   #waitUntil = 0
   /** Resumes since the last message was stored. */
@@ -113,16 +105,14 @@ export class Publisher {
     this.#lowMessages = options.maxMessages * ROOM_SHARE
     this.#lowBytes = options.maxBytes * ROOM_SHARE
     this.lanes = options.streams.map((stream, index) => new Lane(index, stream))
-    this.#whole = this.lanes.some(lane => lane.batches === 'always')
-    this.#gathers = this.lanes.some(lane => lane.batches === 'backlog')
-    this.#maxBatch = Math.min(MAX_BATCH_MESSAGES, Math.max(1, Math.floor(this.#lowMessages)))
+    this.#groups = new Groups(this.window, this.lanes, this.#sender, this.#lowMessages)
   }
 
   /** A message for the stream of the target's lane. It is sent by the next `flush()`, or as soon as the publisher is open. */
   offer(message: Outgoing): void {
     const { window } = this
     window.push(message)
-    if (message.ordinal === OUTSIDE) this.#wholeTo = window.high
+    if (message.ordinal === OUTSIDE) this.#groups.wholeTo = window.high
     if (window.size >= this.#options.maxMessages || window.bytes >= this.#options.maxBytes) this.full = true
   }
 
@@ -131,7 +121,7 @@ export class Publisher {
     const { window } = this
     if (window.low === window.high) this.#confirm(lsn)
     else this.#progress.mark(window.high, lsn)
-    this.#wholeTo = window.high
+    this.#groups.wholeTo = window.high
   }
 
   /** Sends what was offered. Call once for each burst of changes and marks. */
@@ -140,7 +130,7 @@ export class Publisher {
     if (this.state !== 'open' || this.#next === this.window.high) return
     const { window } = this
     const { counters } = this.#options
-    const end = this.#end()
+    const end = this.#groups.end(this.#next, this.inFlight, this.full)
     for (const lane of this.lanes) lane.decideBatching(end - this.#next)
     let released = false
     while (this.#next < end && this.state === 'open') {
@@ -157,10 +147,10 @@ export class Publisher {
         this.#sender.single(entry, lane, now)
       }
     }
-    for (const lane of this.lanes) if (lane.pending.length > 0) this.#sendTogether(lane)
+    this.inFlight += this.#groups.send(now)
     if (released) this.#advance()
     // All that was whole may have been held already: no ack will come that sends the rest.
-    if (this.#whole && this.full && this.inFlight === 0 && this.#next < window.high) this.flush(now)
+    if (this.#groups.whole && this.full && this.inFlight === 0 && this.#next < window.high) this.flush(now)
   }
 
   /** JetStream stored an entry, now or (`duplicate`) before; and with it its chain or batch. `answered` follows. */
@@ -372,47 +362,6 @@ export class Publisher {
    */
   #sendSingly(): void {
     for (const lane of this.lanes) lane.singlyTo = this.#next
-  }
-
-  #sendTogether(lane: Lane): void {
-    const { pending } = lane
-    this.inFlight += pending.length
-    if (lane.batching) {
-      for (const batch of cutBatches(this.window, pending, this.#maxBatch)) {
-        if (batch.length === 1) this.#sender.single(batch[0]!, lane, this.#now)
-        else this.#sender.batch(batch, lane, this.#now)
-      }
-    } else {
-      for (let from = 0; from < pending.length; from += MAX_CHAIN_MESSAGES) {
-        const to = Math.min(from + MAX_CHAIN_MESSAGES, pending.length)
-        this.#sender.chain(pending, from, to, lane, this.#now)
-      }
-    }
-    pending.length = 0
-  }
-
-  /** Up to where entries are sent now. Others wait for company, as long as there is an answer to come. */
-  #end(): number {
-    const { high } = this.window
-    if (this.#whole) return this.#wholeEnd()
-    const waiting = high - this.#next
-    if (!this.#gathers || waiting < BACKLOG || this.inFlight === 0) return high
-    return high - (waiting % this.#maxBatch)
-  }
-
-  /**
-   * A transaction waits for its end. One that is larger than a batch goes in full batches, and one that is larger than
-   * what the window has room for as it comes.
-   */
-  #wholeEnd(): number {
-    const { high } = this.window
-    if (high - this.#wholeTo <= this.#maxBatch && this.#next <= this.#wholeTo) {
-      const stuck = this.full && this.inFlight === 0 && this.#next === this.#wholeTo
-      return stuck ? high : this.#wholeTo
-    }
-    const from = Math.max(this.#next, this.#wholeTo)
-    const batches = Math.floor((high - from) / this.#maxBatch)
-    return batches === 0 && this.full && this.inFlight === 0 ? high : from + batches * this.#maxBatch
   }
 
   #advance(): void {

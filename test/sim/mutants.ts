@@ -17,6 +17,7 @@ export interface Mutant {
 
 const sender = (from: string, to: string): Patch => ({ file: 'publish/sender.js', from, to })
 const publisher = (from: string, to: string): Patch => ({ file: 'publish/publisher.js', from, to })
+const groups = (from: string, to: string): Patch => ({ file: 'publish/groups.js', from, to })
 const lane = (from: string, to: string): Patch => ({ file: 'publish/lane.js', from, to })
 const walk = (from: string, to: string): Patch => ({ file: 'publish/tail-walk.js', from, to })
 
@@ -55,7 +56,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'batches: a transaction does not wait for its end',
-    patches: [publisher('if (this.#whole)\n            return', 'if (false)\n            return')],
+    patches: [groups('if (this.whole)', 'if (false)')],
     breaks: ['split'],
     setting: { batches: 'always' },
   },
@@ -64,7 +65,7 @@ export const MUTANTS: readonly Mutant[] = [
     patches: [
       publisher(
         'if (this.inFlight === 0)\n            this.flush(now)',
-        'if (this.#whole && this.inFlight === 0) this.flush(now)',
+        'if (this.#groups.whole && this.inFlight === 0) this.flush(now)',
       ),
     ],
     breaks: ['never done'],

@@ -7,7 +7,7 @@ import type { Socket } from 'node:net'
 import { PassThrough } from 'node:stream'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { readsInto } from '../../src/socket-reads.ts'
+import { readsInto } from '../../src/postgres-reads.ts'
 import { CopyFrames } from '../../src/source/replication/copy-frames.ts'
 
 interface Message {

@@ -5,7 +5,7 @@
  * https://www.postgresql.org/docs/current/protocol-message-formats.html
  */
 import type { Duplex } from 'node:stream'
-import { lendReads } from '../../socket-reads.ts'
+import { lendReads } from '../../postgres-reads.ts'
 
 /** Type and length, which counts itself but not the type. */
 const HEADER_BYTES = 5
