@@ -16,8 +16,10 @@ export interface Stored {
   readonly at: number
   /** null: a stranger's. */
   readonly msgId: string | null
-  /** Carries `Nats-Expected-Last-Sequence`, or belongs to a batch whose first message does. */
+  /** Carries a fence of its own, or belongs to a batch whose first message does. */
   readonly fenced: boolean
+  /** `Nats-Expected-Last-Msg-Id`; null: the message has none. */
+  readonly follows: string | null
   /** `Fraiseql-Floor`; null: the message has none. */
   readonly floor: { readonly commitLsn: bigint; readonly ordinal: number } | null
   readonly content: string
@@ -117,6 +119,8 @@ class Book {
   #stored = 0
   #strangers = 0
   #late = 0
+  /** The message that was entered last, of this epoch. */
+  #before: Stored | null = null
   #doubledUnfenced = 0
   #lateUnfenced = 0
   #again = 0
@@ -145,6 +149,14 @@ class Book {
   enter(message: Stored): void {
     if (message.epoch !== this.#epoch) this.#turn(message.epoch)
     this.#stored++
+    const before = this.#before
+    this.#before = message
+    if (message.follows !== null && before?.seq === message.seq - 1 && before.msgId !== message.follows) {
+      this.#tell(
+        'no fence',
+        `${place(message)} should follow ${message.follows}, and follows ${before.msgId}`,
+      )
+    }
     if (message.msgId === null) {
       this.#strangers++
       this.#strangerSeqs.push(message.seq)
@@ -181,6 +193,7 @@ class Book {
 
   #turn(epoch: number): void {
     this.#epoch = epoch
+    this.#before = null
     this.#farthest = -1
     this.#steps = []
     this.#strangerSeqs = []

@@ -179,9 +179,12 @@ export class StreamReader {
   #reduced(seq: number, at: number, headers: MsgHdrs | undefined, payload: string): Stored {
     const text = (name: string) => headers?.get(name) || null
     const msgId = text('Nats-Msg-Id')
+    const follows = text('Nats-Expected-Last-Msg-Id')
     // In a batch the first message carries the fence of all.
     const fenced =
-      text('Nats-Expected-Last-Sequence') !== null || Number(text('Nats-Batch-Sequence') ?? 1) > 1
+      follows !== null ||
+      text('Nats-Expected-Last-Sequence') !== null ||
+      Number(text('Nats-Batch-Sequence') ?? 1) > 1
     const floor = /^([0-9A-F]+)\.(\d+|m)$/.exec(text('Fraiseql-Floor') ?? '')
     return {
       epoch: this.#epoch,
@@ -189,6 +192,7 @@ export class StreamReader {
       at,
       msgId,
       fenced,
+      follows,
       floor:
         floor === null
           ? null

@@ -212,7 +212,13 @@ export interface DaemonStatus {
     readonly last_sequence: number
     readonly fenced: boolean
   }[]
-  readonly in_flight: { readonly messages: number; readonly bytes: number; readonly paused: boolean }
+  readonly in_flight: {
+    readonly messages: number
+    readonly bytes: number
+    readonly max_messages: number
+    readonly max_bytes: number
+    readonly paused: boolean
+  }
   readonly totals: Readonly<Record<string, number>>
   readonly rules: readonly Readonly<Record<string, unknown>>[]
   readonly standstill: string | null

@@ -36,7 +36,7 @@ function stored(...messages: readonly Given[]): Stored[] {
     const seq = (rest.epoch ?? last.epoch) === last.epoch ? last.seq + 1 : 1
     const message: Stored = {
       ...{ epoch: last.epoch, seq, at: last.at + 10 },
-      ...{ msgId: id, fenced: true, floor: null, content: `row of ${id}` },
+      ...{ msgId: id, fenced: true, follows: null, floor: null, content: `row of ${id}` },
       ...rest,
     }
     last = message
@@ -78,6 +78,12 @@ const STREAMS: readonly (readonly [name: string, messages: readonly Given[], cou
   ['a true floor', ['a0', 'a1', floored('m', 200n, -1), ...IDS.slice(3)], {}],
   ['a floor that is too high by one', ['a0', floored('a1', 200n, -1), ...IDS.slice(2)], { 'false floor': 1 }],
   ['no fence for no reason', [unfenced('a0'), ...IDS.slice(1)], { 'no fence': 1 }],
+  ['a chain', [IDS[0]!, { id: IDS[1]!, follows: IDS[0]! }, ...IDS.slice(2)], {}],
+  [
+    'a chain that JetStream broke',
+    [IDS[0]!, { id: IDS[1]!, follows: IDS[2]! }, ...IDS.slice(2)],
+    { 'no fence': 1 },
+  ],
   ['no fence after few strangers', [STRANGER, STRANGER, unfenced('a0'), ...IDS.slice(1)], { 'no fence': 1 }],
   ['lost and doubled', ['a0', 'a0', ...IDS.slice(2)], { loss: 1, duplicate: 1 }],
 ]
