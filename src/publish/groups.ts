@@ -7,8 +7,8 @@ import { BACKLOG, type Lane } from './lane.ts'
 import type { Sender } from './sender.ts'
 import type { Window } from './window.ts'
 
-/** One answer for more messages than this gains nothing. */
-const MAX_CHAIN_MESSAGES = 32
+/** One answer for more messages than this gains nothing; and in a small window two chains at least are under way. */
+const MAX_CHAIN_MESSAGES = 128
 
 export class Groups {
   /** Some lane takes transactions whole only. */
@@ -21,6 +21,7 @@ export class Groups {
   /** Some lane sends a backlog in batches. */
   readonly #gathers: boolean
   readonly #maxBatch: number
+  readonly #maxChain: number
 
   /** `room`: a full window takes more when it holds no more messages than this. */
   constructor(window: Window, lanes: readonly Lane[], sender: Sender, room: number) {
@@ -30,6 +31,7 @@ export class Groups {
     this.whole = lanes.some(lane => lane.batches === 'always')
     this.#gathers = lanes.some(lane => lane.batches === 'backlog')
     this.#maxBatch = Math.min(MAX_BATCH_MESSAGES, Math.max(1, Math.floor(room)))
+    this.#maxChain = Math.min(MAX_CHAIN_MESSAGES, Math.ceil(room / 2))
   }
 
   /** Up to where the entries from `next` on are sent now. */
@@ -76,8 +78,8 @@ export class Groups {
 
   #sendChains(lane: Lane, now: number): void {
     const { pending } = lane
-    for (let from = 0; from < pending.length; from += MAX_CHAIN_MESSAGES) {
-      const to = Math.min(from + MAX_CHAIN_MESSAGES, pending.length)
+    for (let from = 0; from < pending.length; from += this.#maxChain) {
+      const to = Math.min(from + this.#maxChain, pending.length)
       this.#sender.chain(pending, from, to, lane, now)
     }
   }

@@ -13,7 +13,7 @@ const servers = shareServers()
 
 /** By sequence or by Msg-Id. */
 const WRONG_LAST = /"err_code":1007[01]/
-const MOST_CHAINED = 32
+const MOST_CHAINED = 128
 const LATE = 200
 
 const started: TcpProxy[] = []
