@@ -19,17 +19,32 @@ const NATIVE_COPY_BYTES = 320
 const GROWTH = 1.5
 const STEP_BYTES = 64 * 1024
 
+/** Constants lie together in such pieces of memory: with thousands of tables there are tens of thousands of them. */
+const POOL_BYTES = 32 * 1024
+let pool = new Uint8Array(0)
+let poolView = new DataView(pool.buffer)
+let poolAt = 0
+
 /** Bytes that are written again and again, such as a key; padded, so that they can be read in whole words. */
 export class Constant {
   readonly length: number
   readonly view: DataView
+  /** Where they begin in `view`. */
+  readonly start: number
 
   constructor(value: string | Uint8Array) {
     const bytes = typeof value === 'string' ? Buffer.from(value, 'utf8') : value
-    const padded = new Uint8Array(bytes.length + SLACK_BYTES)
-    padded.set(bytes)
+    const padded = bytes.length + SLACK_BYTES
+    if (poolAt + padded > pool.length) {
+      pool = new Uint8Array(Math.max(POOL_BYTES, padded))
+      poolView = new DataView(pool.buffer)
+      poolAt = 0
+    }
+    pool.set(bytes, poolAt)
     this.length = bytes.length
-    this.view = new DataView(padded.buffer)
+    this.view = poolView
+    this.start = poolAt
+    poolAt += padded
   }
 }
 
@@ -111,9 +126,10 @@ export class ByteWriter {
   constant(value: Constant): void {
     this.reserve(value.length)
     const from = value.view
+    const { start } = value
     const to = this.view
     const at = this.at
-    for (let i = 0; i < value.length; i += 4) to.setInt32(at + i, from.getInt32(i, true), true)
+    for (let i = 0; i < value.length; i += 4) to.setInt32(at + i, from.getInt32(start + i, true), true)
     this.at = at + value.length
   }
 

@@ -13,22 +13,18 @@ const SPACE = 0x20
 /** Digits, spaces and line ends of a message beside what is counted. */
 const SLACK_BYTES = 80
 /** Subjects whose command is kept ready. */
-const MAX_SUBJECTS = 1000
+const MAX_SUBJECTS = 10_000
 const END = new Constant('\r\n')
-
-/** `HPUB <subject> <reply>.` and `HPUB <subject> `. */
-interface Command {
-  readonly answered: Constant
-  readonly silent: Constant
-}
 
 export class Wire {
   readonly #send: (bytes: Uint8Array) => void
   readonly #out: ByteWriter
-  readonly #commands = new Map<string, Command>()
-  #reply = ''
+  /** By subject: `HPUB <subject> `. */
+  readonly #commands = new Map<string, Constant>()
+  /** `<reply>.` */
+  #reply = new Constant('')
   #lastSubject = ''
-  #lastCommand: Command | null = null
+  #lastCommand: Constant | null = null
 
   /** `send` keeps what it is given until it is written. `slabs`: for what is written here. */
   constructor(slabs: Slabs, send: (bytes: Uint8Array) => void) {
@@ -38,24 +34,22 @@ export class Wire {
 
   /** Where answers go to: this subject and, as another token, the number of the message. */
   set reply(subject: string) {
-    this.#reply = subject
-    this.#commands.clear()
-    this.#lastSubject = ''
+    this.#reply = new Constant(`${subject}.`)
   }
 
   /** An entry of the window. Nothing is sent before `flush()` but what is too much for one piece. */
   message(window: Window, entry: number, lines: ByteWriter, answered: boolean): void {
     const subject = window.subject(entry)
     const command = subject === this.#lastSubject ? this.#lastCommand! : this.#commandOf(subject)
-    const start = answered ? command.answered : command.silent
     const headerBytes = lines.length + window.headBytes(entry)
     const messageBytes = headerBytes + window.payloadBytes(entry)
     const out = this.#out
-    const bytes = start.length + messageBytes + SLACK_BYTES
+    const bytes = command.length + this.#reply.length + messageBytes + SLACK_BYTES
     if (out.at + bytes > out.buffer.length) this.flush()
     out.reserve(bytes)
-    out.constant(start)
+    out.constant(command)
     if (answered) {
+      out.constant(this.#reply)
       out.decimal(entry)
       out.byte(SPACE)
     }
@@ -73,13 +67,10 @@ export class Wire {
     if (this.#out.length > 0) this.#send(this.#out.cut())
   }
 
-  #commandOf(subject: string): Command {
+  #commandOf(subject: string): Constant {
     let command = this.#commands.get(subject)
     if (command === undefined) {
-      command = {
-        answered: new Constant(`HPUB ${subject} ${this.#reply}.`),
-        silent: new Constant(`HPUB ${subject} `),
-      }
+      command = new Constant(`HPUB ${subject} `)
       if (this.#commands.size >= MAX_SUBJECTS) this.#commands.clear()
       this.#commands.set(subject, command)
     }
