@@ -36,7 +36,7 @@ function smallRun(): Options {
   return options
 }
 
-test('every scenario gives its figures, and every row arrives', { timeout: 110_000 }, async () => {
+test('every scenario gives its figures, and every row arrives', { timeout: 240_000 }, async () => {
   const said: string[] = []
   const options = smallRun()
   const result = await runBench(options, text => said.push(text))
@@ -108,7 +108,7 @@ function checkOthers(result: BenchResult) {
 }
 
 test('many tables with a rule each, on three servers, beside another variant', {
-  timeout: 110_000,
+  timeout: 240_000,
 }, async () => {
   const args = ['--runs', '1', '--rows', '1000', '--entity', 'omit', '--no-limits', '--no-fsync']
   const variant = ['--store', 'replicated', '--variant', 'batches,FRAISEQL_PUBLISH_ATOMIC=transactions']
