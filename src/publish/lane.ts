@@ -38,12 +38,6 @@ export class Lane {
   singlyTo = 0
   /** Entries that wait to be sent together; empty but during a flush. */
   readonly pending: number[] = []
-  /**
-   * The fence of a message that follows one in flight is that one's Msg-Id. The sequence would do only as long as nobody
-   * else writes: with one message refused and somebody else's in its place, the next one would be stored. Not in a
-   * cluster: there one refusal by Msg-Id has stopped a replicated stream, and any stream may become one.
-   */
-  chained = false
   /** The entry that was sent last since the stream was read, unless it was a batch. */
   lastSent = NOT_SENT
   /** Sequence of the last message, as far as the publisher knows or predicts it. */
@@ -54,6 +48,8 @@ export class Lane {
   lookedAt = 0
   /** When that stream was created: another one of the same name holds other messages. */
   lookedAtStream = ''
+  /** The stream lives on a server by itself. */
+  #alone = false
   #floor: Place | null = null
   readonly #stored = new Map<string, Place>()
   /** The highest place among `#stored`. */
@@ -66,6 +62,15 @@ export class Lane {
     this.stream = name
     this.batches = batches
     this.shared = shared
+  }
+
+  /**
+   * Whether the fence of a message that follows one in flight is that one's Msg-Id. The sequence would do only as long as
+   * nobody else writes: with one message refused and somebody else's in its place, the next one would be stored. Not in a
+   * cluster: there one refusal by Msg-Id has stopped a replicated stream, and any stream may become one.
+   */
+  get chained(): boolean {
+    return this.#alone && !this.shared
   }
 
   /** Whether messages go in batches now. `backlog`: how many wait. */
@@ -92,7 +97,7 @@ export class Lane {
     this.lastSequence = lastSequence
     this.lookedAt = lastSequence
     this.lookedAtStream = walk.stream
-    this.chained = walk.alone && !this.shared
+    this.#alone = walk.alone
     this.lastSent = NOT_SENT
     if (walk.floor !== null && (this.#floor === null || comparePlaces(walk.floor, this.#floor) > 0)) {
       this.#floor = walk.floor
@@ -105,7 +110,6 @@ export class Lane {
     this.#foreign = this.#foreign.filter(at => at > now - FOREIGN_SPAN_MS)
     this.#foreign.push(now)
     this.shared = this.#foreign.length >= FOREIGN_LIMIT
-    if (this.shared) this.chained = false
     return this.shared
   }
 

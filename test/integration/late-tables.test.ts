@@ -18,6 +18,18 @@ const warned = ({ logs }: Daemon): string[] =>
 
 const starts = ({ logs }: Daemon): number => logs.filter(({ msg }) => msg === 'streaming').length
 
+/** Ends the session that streams, and waits for the next run. */
+async function cut(stage: Scene, daemon: Daemon): Promise<void> {
+  const before = starts(daemon)
+  await stage.sql('SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = $1', [
+    stage.slot,
+  ])
+  await until(
+    async () => starts(daemon) > before,
+    () => daemon.lastLines(),
+  )
+}
+
 const idsOf = async (stage: Scene): Promise<unknown[]> =>
   (await stage.events()).map(({ entity_id }) => entity_id)
 
@@ -92,13 +104,7 @@ describe('tables that come while the daemon runs', { concurrency: 6 }, () => {
     await daemon.says('table "tb_order" does not exist')
     await stage.sql('INSERT INTO tb_item VALUES (2)')
     // A lost connection meanwhile is no reason to end with the code of a mistake in the rules.
-    await stage.sql(
-      "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = 'late_again'",
-    )
-    await until(
-      async () => starts(daemon) === 2,
-      () => daemon.lastLines(),
-    )
+    await cut(stage, daemon)
     await stage.sql(ORDER)
     await daemon.says('"public"."tb_order" came into the publication')
     await stage.sql('INSERT INTO tb_order VALUES (3); INSERT INTO tb_item VALUES (4); DELETE FROM tb_order')
@@ -139,13 +145,7 @@ describe('tables that come while the daemon runs', { concurrency: 6 }, () => {
     const daemon = await stage.start()
     await stage.sql('DROP TABLE tb_order')
     await daemon.says('table "tb_order" does not exist')
-    await stage.sql(
-      "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = 'late_stream'",
-    )
-    await until(
-      async () => starts(daemon) === 2,
-      () => daemon.lastLines(),
-    )
+    await cut(stage, daemon)
     await stage.sql(ORDER)
     await daemon.says('"public"."tb_order" came into the publication')
     await stage.sql('INSERT INTO tb_order VALUES (1)')
@@ -211,13 +211,7 @@ describe('tables that come while the daemon runs', { concurrency: 6 }, () => {
       await daemon.says(
         rules === '' ? '"public"."tb_late" is new, and not in' : 'belongs to "late_theirs_rule"',
       )
-      await stage.sql(
-        `SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = '${name}'`,
-      )
-      await until(
-        async () => starts(daemon) === 2,
-        () => daemon.lastLines(),
-      )
+      await cut(stage, daemon)
       await stage.sql(`ALTER PUBLICATION ${name} ADD TABLE ${rules === '' ? 'tb_late' : 'tb_order'}`)
       await stage.sql(`INSERT INTO ${rules === '' ? 'tb_late' : 'tb_order'} VALUES (1)`)
       assert.deepEqual(await idsOf(stage), ['1'])
@@ -246,14 +240,8 @@ describe('tables that come while the daemon runs', { concurrency: 6 }, () => {
     })
     const daemon = await stage.start()
     await stage.sql('ALTER TABLE sales.tb_sale RENAME TO tb_order')
-    await stage.sql(
-      "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = 'late_rename'",
-    )
+    await cut(stage, daemon)
     await daemon.says('both give the entity Order')
-    await until(
-      async () => starts(daemon) === 2,
-      () => daemon.lastLines(),
-    )
     await stage.sql('INSERT INTO tb_order VALUES (1)')
     assert.deepEqual(await idsOf(stage), ['1'])
     await stage.end()

@@ -9,6 +9,7 @@ import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
+import type { Status } from '../../src/http/status.ts'
 import { startWatchdog } from './server-process.ts'
 
 /** A line of the log; lines that are no JSON are `{ text }`. */
@@ -212,13 +213,7 @@ export interface DaemonStatus {
     readonly last_sequence: number
     readonly fenced: boolean
   }[]
-  readonly in_flight: {
-    readonly messages: number
-    readonly bytes: number
-    readonly max_messages: number
-    readonly max_bytes: number
-    readonly paused: boolean
-  }
+  readonly in_flight: Status['in_flight']
   readonly totals: Readonly<Record<string, number>>
   readonly rules: readonly Readonly<Record<string, unknown>>[]
   readonly standstill: string | null
