@@ -14,6 +14,7 @@ import { clientIsBack, storedCount } from '../kit/stored-count.ts'
 const servers = shareServers()
 
 const ROWS = 5_000
+const WINDOW = 64
 const LOST_TAIL = 'its last messages are gone'
 
 const pause = (ms: number) => new Promise(resolve => setTimeout(resolve, ms))
@@ -42,7 +43,7 @@ async function killedInTheMiddle(
   const scene = await servers.scene({
     name,
     schema: 'CREATE TABLE tb_row (id serial PRIMARY KEY, note text)',
-    settings: { stream: { duplicate_window_seconds: 1 } },
+    settings: { publish: { max_in_flight_messages: WINDOW }, stream: { duplicate_window_seconds: 1 } },
   })
   const first = await scene.start()
   await scene.sql(`INSERT INTO tb_row (note) SELECT repeat('x', 200) FROM generate_series(1, ${ROWS})`)
@@ -149,9 +150,9 @@ test('trimmed to its last messages meanwhile: said, and at most a window comes a
     sent,
     count(sent[0]!, ROWS).filter(id => !kept.includes(id)),
   )
-  // The newest message vouches for all that had its ack when it was sent.
-  assert.ok(sent[0]! > stored - 1_024, `from ${sent[0]} of ${stored}`)
-  assert.equal(told(daemon).length, 1)
+  // The newest message vouches for all that had its ack when it was sent; that may have been everything.
+  assert.ok(sent[0]! > stored - WINDOW, `from ${sent[0]} of ${stored}`)
+  assert.equal(told(daemon).length, sent[0]! > stored ? 0 : 1)
   await finish(scene, daemon)
 })
 
