@@ -170,13 +170,7 @@ export async function writeBacklog(
       return slot
     },
     drop: slot => dropSlot(session, slot),
-    async walsender(slot) {
-      const found = await session.query<{ active_pid: number | null }>(
-        'SELECT active_pid FROM pg_replication_slots WHERE slot_name = $1',
-        [slot],
-      )
-      return found.rows[0]?.active_pid ?? null
-    },
+    walsender: slot => walsenderOf(session, slot),
     async close() {
       await dropSlot(session, `${prefix}_all`)
       await dropSlot(session, `${prefix}_last`)
@@ -187,6 +181,15 @@ export async function writeBacklog(
 
 export async function createSlot(session: pg.Client, name: string): Promise<void> {
   await session.query("SELECT pg_create_logical_replication_slot($1, 'pgoutput')", [name])
+}
+
+/** The process number of the walsender that serves the slot; null: none yet. */
+export async function walsenderOf(session: pg.Client, slot: string): Promise<number | null> {
+  const found = await session.query<{ active_pid: number | null }>(
+    'SELECT active_pid FROM pg_replication_slots WHERE slot_name = $1',
+    [slot],
+  )
+  return found.rows[0]?.active_pid ?? null
 }
 
 /** Waits for whoever still reads from it. */

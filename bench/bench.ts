@@ -5,7 +5,7 @@ import type { Options, ScenarioName } from './options.ts'
 import { type BacklogResult, runBacklog } from './scenario-backlog.ts'
 import { type IdleResult, runIdle } from './scenario-idle.ts'
 import { type MemoryResult, runMemory } from './scenario-memory.ts'
-import { runSteady, type SteadyResult } from './scenario-steady.ts'
+import { runSteady, type SteadyLimit, type SteadyResult } from './scenario-steady.ts'
 import { type Servers, startServers } from './servers.ts'
 
 const SCALES = [
@@ -20,6 +20,7 @@ export interface BenchResult {
   readonly options: Options
   readonly backlogs: BacklogResult[]
   readonly steady: SteadyResult[]
+  readonly steadyLimits: SteadyLimit[]
   readonly memory: MemoryResult[]
   readonly idle: IdleResult[]
 }
@@ -29,7 +30,8 @@ export async function runBench(options: Options, say: (text: string) => void): P
   const servers = await startServers(options)
   try {
     const machine = describeMachine(servers.versions)
-    const result: BenchResult = { machine, options, backlogs: [], steady: [], memory: [], idle: [] }
+    const results = { backlogs: [], steady: [], steadyLimits: [], memory: [], idle: [] }
+    const result: BenchResult = { machine, options, ...results }
     for (const scenario of options.scenarios) await runScenario(servers, scenario, result, say)
     return result
   } finally {
@@ -66,9 +68,12 @@ async function runScenario(
         result.backlogs.push(await runBacklog(servers, name, content, { ...options, limits: false }, say))
       }
       break
-    case 'steady':
-      result.steady.push(...(await runSteady(servers, options, say)))
+    case 'steady': {
+      const { results, limits } = await runSteady(servers, options, say)
+      result.steady.push(...results)
+      result.steadyLimits.push(...limits)
       break
+    }
     case 'huge-tx':
     case 'large-rows':
     case 'stalled':

@@ -4,6 +4,7 @@
  * `ready` when it listens, and the latencies of all messages but the first SKIP when it has seen MESSAGES.
  */
 import { connect, createInbox } from '@nats-io/transport-node'
+import { clockZero } from './clock.ts'
 import { printResult } from './report-line.ts'
 import { ask, streamState } from './servers.ts'
 import { type Percentiles, percentiles } from './statistics.ts'
@@ -100,13 +101,4 @@ function textBehind(data: Uint8Array, key: Buffer): string {
 function microsecondTime(text: string): number {
   const match = /^([^.Z+"]+)(\.\d+)?/.exec(text)
   return match === null ? Number.NaN : Date.parse(`${match[1]}Z`) + Number(match[2] ?? 0) * 1000
-}
-
-/** What to add to performance.now() to have the system's clock, exact to microseconds. */
-function clockZero(): number {
-  const before = Date.now()
-  while (Date.now() === before) {
-    // The next millisecond begins within one.
-  }
-  return Date.now() - performance.now()
 }

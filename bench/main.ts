@@ -18,11 +18,11 @@ else await main(options)
 
 async function main(options: Options): Promise<void> {
   const result = await runBench(options, text => console.error(text))
-  const { machine, backlogs, steady, memory, idle } = result
+  const { machine, backlogs, steady, steadyLimits, memory, idle } = result
   const caption = `${machineText(machine)}; fsync ${options.fsync ? 'on' : 'off'}, ${options.runs} runs`
   console.log(`\n${caption}\n`)
   for (const each of backlogs) console.log(backlogTable(each))
-  if (steady.length > 0) console.log(steadyTable(steady))
+  if (steady.length > 0) console.log(steadyTable(steady, steadyLimits))
   for (const each of memory) console.log(memoryTable(each))
   for (const each of idle) console.log(idleTable(each))
   if (options.json !== null) writeFileSync(options.json, `${JSON.stringify(result, null, 2)}\n`)

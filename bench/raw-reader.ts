@@ -4,21 +4,33 @@
  * stays until it is ended, so that its walsender can still be asked for its processor time.
  */
 import { Client, type Connection } from 'pg'
+import { clockZero } from './clock.ts'
 import { printResult } from './report-line.ts'
+import { type Percentiles, percentiles } from './statistics.ts'
+
+/** 2000-01-01, where PostgreSQL counts from. */
+const POSTGRES_EPOCH_MS = 946_684_800_000
 
 export interface RawReaderResult {
   /** Milliseconds since 1970. */
   readonly doneAt: number
   /** Of CopyData messages, with their frames. */
   readonly bytes: number
+  /** From the commit of a row change to the read that brought it, milliseconds, without those of the first `skip` changes. */
+  readonly commitToRead: Percentiles
 }
 
-const [url = '', slot = '', publication = '', changes = '0'] = process.argv.slice(2)
+const [url = '', slot = '', publication = '', changes = '0', skip = '0'] = process.argv.slice(2)
 const wanted = Number(changes)
+const skipped = Number(skip)
+const zero = clockZero()
+const latencies = new Float64Array(wanted)
+let committedAt = 0
 let seen = 0
 let bytes = 0
 let rest: Buffer = Buffer.alloc(0)
 let streaming = false
+let readAt = 0
 
 const client = new Client({ connectionString: url, replication: 'database' } as object)
 await client.connect()
@@ -30,6 +42,7 @@ connection.query(
 )
 
 function onData(chunk: Buffer): void {
+  readAt = performance.now()
   const data = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
   let at = 0
   while (at + 5 <= data.length) {
@@ -53,8 +66,13 @@ function onMessage(data: Buffer, at: number, end: number): void {
     return
   }
   const change = data[at + 5 + 25]
+  if (change === 0x42)
+    committedAt = Number(data.readBigInt64BE(at + 5 + 25 + 1 + 8)) / 1000 + POSTGRES_EPOCH_MS
   if (change !== 0x49 && change !== 0x55 && change !== 0x44) return
-  if (++seen === wanted) printResult({ doneAt: Date.now(), bytes } satisfies RawReaderResult)
+  latencies[seen++] = zero + readAt - committedAt
+  if (seen !== wanted) return
+  const commitToRead = percentiles(latencies.subarray(skipped))
+  printResult({ doneAt: Date.now(), bytes, commitToRead } satisfies RawReaderResult)
 }
 
 function answer(): void {

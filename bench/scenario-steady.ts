@@ -1,18 +1,20 @@
 /**
  * Latency at a steady rate. Writers inside PostgreSQL commit at intended times, whatever the daemon does, so a stall
  * shows in every event that fell into it (no coordinated omission). Up to 5,000 events a second each is a transaction
- * of its own, above that ten share one. The first two seconds are not counted.
+ * of its own, above that ten share one. The first two seconds are not counted. The limit of the same run is a reader
+ * that discards: what PostgreSQL itself needs from the commit until a client has it, next to the same writers.
  */
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { createSchema, createSlot, dropSlot, orderRow } from './backlog.ts'
+import { createSchema, createSlot, dropSlot, orderRow, PUBLICATION, walsenderOf } from './backlog.ts'
 import { type DaemonSettings, deleteStreams, STREAM, startDaemon } from './daemon-run.ts'
 import type { LatencyResult } from './latency-consumer.ts'
 import type { Options } from './options.ts'
 import { startProgram, until } from './program.ts'
+import type { RawReaderResult } from './raw-reader.ts'
 import { findResult } from './report-line.ts'
 import { openSession, type Servers, streamState } from './servers.ts'
-import { median } from './statistics.ts'
+import { median, type Percentiles } from './statistics.ts'
 import { cpuSeconds, memoryMib } from './usage.ts'
 
 export interface SteadyRun extends LatencyResult {
@@ -25,6 +27,12 @@ export interface SteadyResult {
   readonly rate: number
   readonly name: string
   readonly runs: readonly SteadyRun[]
+}
+
+/** Milliseconds from the commit of a row to the read that brought it, where nothing else is done with it. */
+export interface SteadyLimit {
+  readonly rate: number
+  readonly runs: readonly Percentiles[]
 }
 
 const WARM_UP_SECONDS = 2
@@ -52,34 +60,80 @@ export async function runSteady(
   servers: Servers,
   options: Options,
   say: (text: string) => void,
-): Promise<readonly SteadyResult[]> {
-  const cases = options.rates.flatMap(rate =>
-    options.builds.flatMap(build =>
+): Promise<{ results: readonly SteadyResult[]; limits: readonly SteadyLimit[] }> {
+  const rates = options.rates.map(rate => ({
+    rate,
+    limit: [] as Percentiles[],
+    cases: options.builds.flatMap(build =>
       options.entities.map(entity => {
         const name = `${build.name}, ${entity}`
         return { settings: { build, entity, options }, result: { rate, name, runs: [] as SteadyRun[] } }
       }),
     ),
-  )
+  }))
+  const tell = (rate: number, run: number, who: string, { p50, p99 }: Percentiles) =>
+    say(`steady ${rate}/s ${run}/${options.runs}: ${who} p50 ${p50.toFixed(2)} ms, p99 ${p99.toFixed(2)} ms`)
   for (let run = 1; run <= options.runs; run++) {
-    for (const { settings, result } of cases) {
-      const measured = await runOnce(servers, settings, result.rate, options.seconds)
-      result.runs.push(measured)
-      const { p50, p99 } = measured.latencies.commitToAck
-      const text = `p50 ${p50.toFixed(2)} ms, p99 ${p99.toFixed(2)} ms`
-      say(`steady ${result.rate}/s ${run}/${options.runs}: ${result.name} ${text}`)
+    for (const { rate, limit, cases } of rates) {
+      if (options.limits) {
+        const measured = await readOnce(servers, rate, options.seconds)
+        limit.push(measured)
+        tell(rate, run, 'reader', measured)
+      }
+      for (const { settings, result } of cases) {
+        const measured = await runOnce(servers, settings, rate, options.seconds)
+        result.runs.push(measured)
+        tell(rate, run, result.name, measured.latencies.commitToAck)
+      }
     }
   }
-  return cases.map(({ result }) => result)
+  return {
+    results: rates.flatMap(({ cases }) => cases.map(({ result }) => result)),
+    limits: rates.map(({ rate, limit }) => ({ rate, runs: limit })).filter(({ runs }) => runs.length > 0),
+  }
 }
 
 /** The median of each percentile over the runs. */
 export function medianLatency(
   runs: readonly SteadyRun[],
   which: keyof LatencyResult['latencies'],
-  percentile: 'p50' | 'p90' | 'p99' | 'p999' | 'max',
+  percentile: keyof Percentiles,
 ): number {
   return median(runs.map(run => run.latencies[which][percentile]))
+}
+
+async function readOnce({ postgres }: Servers, rate: number, seconds: number): Promise<Percentiles> {
+  const { url, session, slot } = await prepare(postgres)
+  const total = rate * (seconds + WARM_UP_SECONDS)
+  const args = [url, slot, PUBLICATION, String(total), String(rate * WARM_UP_SECONDS)]
+  try {
+    const reader = await startProgram({
+      program: process.execPath,
+      args: [join(HERE, 'raw-reader.js'), ...args],
+    })
+    try {
+      await until(reader, 30_000, 20, async () => (await walsenderOf(session, slot)) ?? undefined)
+      await writeSteadily(url, rate, total)
+      const result = await until(reader, 60_000, 20, () => findResult<RawReaderResult>(reader.log()))
+      return result.commitToRead
+    } finally {
+      await reader.stop('SIGKILL')
+    }
+  } finally {
+    await dropSlot(session, slot)
+    await session.end()
+  }
+}
+
+/** An empty database with the writer and a slot. */
+async function prepare(postgres: Servers['postgres']) {
+  const url = await postgres.createDatabase()
+  await createSchema(url)
+  const session = await openSession(url)
+  await session.query(WRITER)
+  const slot = `bench_${url.split('/').at(-1)}`
+  await createSlot(session, slot)
+  return { url, session, slot }
 }
 
 async function runOnce(
@@ -90,12 +144,7 @@ async function runOnce(
 ): Promise<SteadyRun> {
   const { postgres, nats, nc } = servers
   await deleteStreams(servers)
-  const url = await postgres.createDatabase()
-  await createSchema(url)
-  const session = await openSession(url)
-  await session.query(WRITER)
-  const slot = `bench_${url.split('/').at(-1)}`
-  await createSlot(session, slot)
+  const { url, session, slot } = await prepare(postgres)
   const daemon = await startDaemon(servers, url, slot, settings)
   const total = rate * (seconds + WARM_UP_SECONDS)
   const args = [nats.url, STREAM, String(total), String(rate * WARM_UP_SECONDS)]

@@ -2,7 +2,7 @@
 import type { BacklogResult, Measured } from './scenario-backlog.ts'
 import type { IdleResult } from './scenario-idle.ts'
 import type { MemoryResult } from './scenario-memory.ts'
-import { medianLatency, type SteadyResult } from './scenario-steady.ts'
+import { medianLatency, type SteadyLimit, type SteadyResult } from './scenario-steady.ts'
 import { median, type Spread } from './statistics.ts'
 
 const PERCENTILES = ['p50', 'p90', 'p99', 'p999', 'max'] as const
@@ -52,7 +52,7 @@ function ratio({ min, median: middle, max }: Spread): string {
   return Number.isFinite(middle) ? `${middle.toFixed(2)} (${min.toFixed(2)}-${max.toFixed(2)})` : ''
 }
 
-export function steadyTable(results: readonly SteadyResult[]): string {
+export function steadyTable(results: readonly SteadyResult[], limits: readonly SteadyLimit[]): string {
   const head = [
     'steady',
     'latency, ms',
@@ -86,7 +86,12 @@ export function steadyTable(results: readonly SteadyResult[]): string {
         : ['', '', '']),
     ]),
   )
-  return ['### steady, medians of the runs', '', table(head, rows), ''].join('\n')
+  const limitRows = limits.map(({ rate: wanted, runs }) => [
+    ...[`${wanted}/s reader that discards`, 'commit to read'],
+    ...PERCENTILES.map(percentile => figure(median(runs.map(run => run[percentile])), 2)),
+    ...['', '', ''],
+  ])
+  return ['### steady, medians of the runs', '', table(head, [...limitRows, ...rows]), ''].join('\n')
 }
 
 export function memoryTable({ scenario, rows, runs }: MemoryResult): string {

@@ -81,7 +81,7 @@ function checkMeasured({ name, kind, eventsPerSecond, cpuUs, ratioToRead, ratioT
 }
 
 function checkOthers(result: BenchResult) {
-  const { steady, memory, idle, machine, backlogs } = result
+  const { steady, steadyLimits, memory, idle, machine, backlogs } = result
   assert.ok(machine.processor !== '' && machine.cores > 0)
   assert.equal(steady.length, 4)
   for (const { rate, runs } of steady) {
@@ -92,6 +92,11 @@ function checkOthers(result: BenchResult) {
     assert.ok(runs[0]!.latencies.commitToAck.p50 > 0)
   }
   assert.deepEqual(
+    steadyLimits.map(({ rate }) => rate),
+    [...new Set(steady.map(({ rate }) => rate))],
+  )
+  for (const { runs } of steadyLimits) assert.ok(runs[0]!.p50 > 0 && runs[0]!.p50 <= runs[0]!.max)
+  assert.deepEqual(
     memory.map(({ scenario, rows, runs }) => [scenario, rows, runs.length]),
     [
       ['huge-tx', 5000, 2],
@@ -101,7 +106,11 @@ function checkOthers(result: BenchResult) {
   )
   for (const { runs } of memory) for (const { peakMib } of runs) assert.ok(peakMib > 10)
   assert.ok(idle[0]!.busy.walBytes > idle[0]!.quiet.walBytes)
-  const text = [...backlogs.map(backlogTable), steadyTable(steady), ...memory.map(memoryTable)].join('\n')
+  const text = [
+    ...backlogs.map(backlogTable),
+    steadyTable(steady, steadyLimits),
+    ...memory.map(memoryTable),
+  ].join('\n')
   assert.doesNotMatch(text + idle.map(idleTable).join('\n'), /NaN|Infinity|undefined/)
   // And `steady` and `scale`.
   assert.equal(new Set(SCENARIOS).size, backlogs.length + memory.length + idle.length + 2)
