@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { EventEmitter } from 'node:events'
 import { PassThrough } from 'node:stream'
-import { test } from 'node:test'
+import { mock, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import type { Client } from 'pg'
 import { toLsn } from '../../src/lsn.ts'
@@ -15,8 +15,13 @@ import { begin, u8, u32, u64 } from '../kit/pgoutput-message.ts'
 const KEEPALIVE = Buffer.concat([Buffer.from('k'), u64(9n), u64(0n), u8(0)])
 const DATA = Buffer.concat([Buffer.from('w'), u64(1n), u64(1n), u64(0n), begin(1n, 0n, 1)])
 
+/** A transaction's BEGIN. Both times in microseconds. */
+function beginAt(committed: bigint, sent: bigint): Buffer {
+  return Buffer.concat([Buffer.from('w'), u64(1n), u64(1n), u64(sent), begin(1n, committed, 1)])
+}
+
 /** What became of the stream after these bytes: the error that ended it; null: it goes on. */
-async function play(bytes: Buffer): Promise<unknown> {
+async function play(bytes: Buffer, look = (_socket: PassThrough) => {}): Promise<unknown> {
   const socket = new PassThrough()
   const connection = Object.assign(new EventEmitter(), {
     stream: socket,
@@ -47,6 +52,7 @@ async function play(bytes: Buffer): Promise<unknown> {
   socket.write(bytes)
   for (let turns = 0; turns < 5; turns++) await turn()
   const found = error
+  look(socket)
   if (found === null) {
     stop.abort()
     stream.handleReadyForQuery()
@@ -61,6 +67,23 @@ function copyData(frame: Buffer): Buffer {
 
 test('whole frames are taken', async () => {
   assert.equal(await play(Buffer.concat([copyData(KEEPALIVE), copyData(DATA), copyData(KEEPALIVE)])), null)
+})
+
+test('the reader rests where a change was sent late after its commit', async () => {
+  const committed = 830_000_000_123_456n
+  mock.timers.enable({ apis: ['setTimeout'] })
+  try {
+    for (const [late, rests] of [
+      [1_000n, false],
+      [1_001n, true],
+      [86_400_000_000n, true],
+    ] as const) {
+      const bytes = copyData(beginAt(committed, committed + late))
+      await play(bytes, socket => assert.equal(socket.isPaused(), rests, `${late} us`))
+    }
+  } finally {
+    mock.timers.reset()
+  }
 })
 
 const BAD: readonly (readonly [what: string, bytes: Buffer])[] = [

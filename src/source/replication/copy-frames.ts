@@ -35,13 +35,20 @@ export class CopyFrames {
   /** Where such messages are put together, one after the other. */
   #room: Buffer = NOTHING
   #held = false
+  /** Reading goes on at its end. */
+  #resting: NodeJS.Timeout | null = null
   #working = false
 
   /**
    * Call while the driver waits for nothing. `deliver` gets the content of each CopyData message as a range of `buffer`,
    * valid within the call; it must not throw. An empty range says that the bytes are no messages; nothing follows it.
+   * `worked` gets the bytes of each read when it was worked through.
    */
-  constructor(socket: Duplex, deliver: (buffer: Buffer, start: number, end: number) => void) {
+  constructor(
+    socket: Duplex,
+    deliver: (buffer: Buffer, start: number, end: number) => void,
+    worked: (bytes: number) => void = () => {},
+  ) {
     this.#socket = socket
     this.#deliver = deliver
     this.#driver = socket.listeners('data') as Listener[]
@@ -51,6 +58,7 @@ export class CopyFrames {
       this.#waiting.push(chunk)
       this.#work()
       if (lent) this.#keep()
+      worked(chunk.length)
     })
   }
 
@@ -63,7 +71,21 @@ export class CopyFrames {
   release(): void {
     this.#held = false
     this.#work()
-    if (!this.#held) this.#socket.resume()
+    this.#read()
+  }
+
+  /** Nothing is read for so long. */
+  rest(ms: number): void {
+    if (this.#held || this.#resting !== null) return
+    this.#socket.pause()
+    this.#resting = setTimeout(() => {
+      this.#resting = null
+      this.#read()
+    }, ms)
+  }
+
+  #read(): void {
+    if (!this.#held && this.#resting === null) this.#socket.resume()
   }
 
   #work(): void {

@@ -13,6 +13,7 @@ import { formatLsn, NO_LSN } from '../../lsn.ts'
 import { classifyPostgresError } from '../../postgres-codes.ts'
 import type { Sink, Source } from '../source.ts'
 import { CopyFrames } from './copy-frames.ts'
+import { Pace } from './pace.ts'
 import type { Types } from './pgoutput.ts'
 import { malformed, PgoutputDecoder } from './pgoutput.ts'
 
@@ -39,6 +40,11 @@ const CONFIRM_DELAY_MS = 100
 /** How long PostgreSQL gets to answer the end of the stream before the connection is cut. */
 const END_TIMEOUT_MS = 2000
 const KEEPALIVE_BYTES = 18
+/** Of XLogData: when it was sent, what it carries, and if that is a BEGIN when its transaction was committed. */
+const SENT_AT = 17
+const HEADER_BYTES = 25
+const BEGIN = 0x42
+const COMMITTED_AT = HEADER_BYTES + 9
 /** Microseconds from 1970 to 2000. */
 const EPOCH_2000_MS = 946_684_800_000
 
@@ -49,6 +55,7 @@ export class ReplicationStream implements Source, Submittable {
   readonly #socket: Duplex
   readonly #connection: Connection & { endCopyFrom(): void; sendCopyFromChunk(chunk: Buffer): void }
   readonly #status = Buffer.alloc(34)
+  readonly #pace = new Pace(ms => this.#frames?.rest(ms))
   #frames: CopyFrames | null = null
   #paused = false
   /** Column types are being loaded; nothing may be decoded until then. */
@@ -123,7 +130,11 @@ export class ReplicationStream implements Source, Submittable {
   }
 
   submit(): void {
-    this.#frames = new CopyFrames(this.#socket, (buffer, start, end) => this.#copyData(buffer, start, end))
+    this.#frames = new CopyFrames(
+      this.#socket,
+      (buffer, start, end) => this.#copyData(buffer, start, end),
+      bytes => this.#pace.read(bytes),
+    )
     if (this.#paused) this.#frames.hold()
     const { slotName, publicationName, startLsn } = this.#options
     const publication = `"${publicationName.replaceAll('"', '""')}"`.replaceAll("'", "''")
@@ -158,7 +169,10 @@ export class ReplicationStream implements Source, Submittable {
   #frame(sink: Sink, buffer: Buffer, start: number, end: number, typesAreFresh = false): void {
     const kind = start < end ? buffer[start] : undefined
     if (kind === 0x77) {
-      const missing = this.#decoder.decode(buffer, start + 25, end, sink, typesAreFresh)
+      const missing = this.#decoder.decode(buffer, start + HEADER_BYTES, end, sink, typesAreFresh)
+      if (buffer[start + HEADER_BYTES] === BEGIN) {
+        this.#pace.transaction(timeUs(buffer, start + COMMITTED_AT), timeUs(buffer, start + SENT_AT))
+      }
       if (missing !== null) this.#loadTypes(missing, Buffer.from(buffer.subarray(start, end)))
       return
     }
@@ -267,4 +281,9 @@ function connectionSilent(limitMs: number): RetryableError {
     code: 'REPLICATION_SILENT',
     remedy: 'The daemon connects again by itself; look for a network that drops connections if it repeats.',
   })
+}
+
+/** Microseconds since 2000, exact as a number for 285 years. */
+function timeUs(buffer: Buffer, at: number): number {
+  return buffer.readInt32BE(at) * 2 ** 32 + buffer.readUInt32BE(at + 4)
 }
