@@ -238,7 +238,8 @@ export const settingsSchema = z.strictObject({
     }),
     atomic: key(
       z.enum(['auto', 'transactions', 'off']).default('auto'),
-      'Atomic batches (nats-server 2.12 and later): `auto` sends a backlog to a replicated stream in them; `transactions` ' +
+      'Atomic batches (nats-server 2.12 and later): `auto` sends a backlog in them, to a replicated ' +
+        'stream, and to another one where that is measured to be faster; `transactions` ' +
         'sends every transaction as one, so that consumers see it whole or not at all; `off` never.',
     ),
     on_oversize: key(

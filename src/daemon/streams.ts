@@ -68,14 +68,14 @@ function keepsRefusedIds(version: string): boolean {
   return /^2\.1[01]\./.test(version)
 }
 
-/** In a backlog a replicated stream gains by batches; another one only where the server syncs every write. */
+/** In a backlog a replicated stream gains by batches; another one where the server syncs every write, which it does not tell. */
 function batchMode(
   atomic: Config['publish']['atomic'],
   { atomic: able, replicas }: EnsuredStream,
 ): BatchMode {
   if (atomic === 'off' || !able) return 'never'
   if (atomic === 'transactions') return 'always'
-  return replicas > 1 ? 'backlog' : 'never'
+  return replicas > 1 ? 'backlog' : 'measured'
 }
 
 /** Of a table that was renamed, or came into the publication, after the start; the next run plans with it. */

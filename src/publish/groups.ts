@@ -3,6 +3,7 @@
  * their end. Nothing waits but for its own transaction, or while an answer is on its way.
  */
 import { cutBatches, MAX_BATCH_MESSAGES } from './batch.ts'
+import { BatchChoice } from './batch-choice.ts'
 import { BACKLOG, type Lane } from './lane.ts'
 import type { Sender } from './sender.ts'
 import type { Window } from './window.ts'
@@ -18,8 +19,11 @@ export class Groups {
   readonly #window: Window
   readonly #lanes: readonly Lane[]
   readonly #sender: Sender
-  /** Some lane sends a backlog in batches. */
+  /** Some lane sends any backlog in batches. */
   readonly #gathers: boolean
+  /** Some lane does if it is faster. */
+  readonly #measures: boolean
+  readonly #choice = new BatchChoice()
   readonly #maxBatch: number
   readonly #maxChain: number
 
@@ -30,6 +34,7 @@ export class Groups {
     this.#sender = sender
     this.whole = lanes.some(lane => lane.batches === 'always')
     this.#gathers = lanes.some(lane => lane.batches === 'backlog')
+    this.#measures = lanes.some(lane => lane.batches === 'measured')
     this.#maxBatch = Math.min(MAX_BATCH_MESSAGES, Math.max(1, Math.floor(room)))
     this.#maxChain = Math.min(MAX_CHAIN_MESSAGES, Math.ceil(room / 2))
   }
@@ -39,8 +44,19 @@ export class Groups {
     const { high } = this.#window
     if (this.whole) return this.#wholeEnd(next, full && inFlight === 0)
     const waiting = high - next
-    if (!this.#gathers || waiting < BACKLOG || inFlight === 0) return high
+    const gathers = this.#gathers || this.#choice.batches
+    if (!gathers || waiting < BACKLOG || inFlight === 0) return high
     return high - (waiting % this.#maxBatch)
+  }
+
+  /** So many messages are about to be sent. */
+  decide(backlog: number): void {
+    for (const lane of this.#lanes) lane.decideBatching(backlog, this.#choice.batches)
+  }
+
+  /** The stream answered. `waiting`: more is to be sent all the time. */
+  answered(waiting: boolean, now: number): void {
+    if (this.#measures) this.#choice.look(this.#window.low, this.#window.high, waiting, now)
   }
 
   /** Sends what the lanes gathered; returns how many entries that are. */

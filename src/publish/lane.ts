@@ -14,8 +14,11 @@ const FOREIGN_SPAN_MS = 10_000
 
 export const NOT_SENT = -1
 
-/** When messages go in atomic batches. `backlog`: whenever there is one; `always`: every transaction. */
-export type BatchMode = 'never' | 'backlog' | 'always'
+/**
+ * When messages go in atomic batches. `measured`: in a backlog, if that is found to be faster; `backlog`: in any;
+ * `always`: every transaction.
+ */
+export type BatchMode = 'never' | 'measured' | 'backlog' | 'always'
 
 /** So many messages waiting at once are a backlog: below, a batch gains nothing. */
 export const BACKLOG = 32
@@ -73,13 +76,16 @@ export class Lane {
     return this.#alone && !this.shared
   }
 
-  /** Whether messages go in batches now. `backlog`: how many wait. */
-  decideBatching(backlog: number): void {
+  /** Whether messages go in batches now. `backlog`: how many wait. `faster`: batches were measured to be. */
+  decideBatching(backlog: number, faster: boolean): void {
     switch (this.batches) {
       case 'never':
         return
       case 'always':
         this.batching = true
+        return
+      case 'measured':
+        this.batching = faster && backlog >= BACKLOG
         return
       case 'backlog':
         this.batching = backlog >= BACKLOG

@@ -131,7 +131,7 @@ export class Publisher {
     const { window } = this
     const { counters } = this.#options
     const end = this.#groups.end(this.#next, this.inFlight, this.full)
-    for (const lane of this.lanes) lane.decideBatching(end - this.#next)
+    this.#groups.decide(end - this.#next)
     let released = false
     while (this.#next < end && this.state === 'open') {
       const entry = this.#next++
@@ -188,6 +188,7 @@ export class Publisher {
   answered(now: number): void {
     const { window } = this
     this.#now = now
+    this.#groups.answered(window.size * 2 > this.#lowMessages || window.bytes * 2 > this.#lowBytes, now)
     if (window.state(window.low) === STORED) this.#advance()
     if (this.inFlight === 0) this.flush(now)
   }

@@ -30,7 +30,7 @@ export interface Setting {
   readonly lateGhosts: boolean
 }
 
-const BATCHES: readonly BatchMode[] = ['never', 'never', 'always', 'always', 'backlog', 'backlog']
+const BATCHES: readonly BatchMode[] = ['never', 'measured', 'always', 'always', 'backlog', 'backlog']
 const ID_CHECKS: readonly IdCheck[] = [
   'late',
   'late',
