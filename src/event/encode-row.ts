@@ -32,28 +32,84 @@ export function identityColumns({ columns, replicaIdentity }: Relation): number[
   return columns.flatMap((column, index) => (column.key ? [index] : []))
 }
 
+/** What is written of a column whatever its value: `,"name":`, `,"name":null` and `,"name"`. */
+interface ColumnText {
+  readonly key: Constant
+  readonly nothing: Constant
+  readonly name: Constant
+}
+
+/** So many different sets of columns, or names, are known at once. */
+const MOST_KNOWN = 10_000
+
+/**
+ * One encoder for all tables with the same columns, such as those of many tenants, and one text for all columns of the
+ * same name: where each row is of another table, most of the time goes into fetching what belongs to it from memory.
+ */
+export class RowEncoders {
+  readonly #numbers: Numbers
+  readonly #placeholder: Constant | null
+  readonly #texts = new Map<string, ColumnText>()
+  readonly #encoders = new Map<string, RowEncoder>()
+
+  /** `placeholder`: JSON that stands for values that are not known; null: such columns are left out. */
+  constructor(numbers: Numbers, placeholder: Constant | null = null) {
+    this.#numbers = numbers
+    this.#placeholder = placeholder
+  }
+
+  of(relation: Relation): RowEncoder {
+    const { columns, replicaIdentity } = relation
+    const signature = JSON.stringify([replicaIdentity, columns.map(({ name, key }) => [name, key])])
+    const known = this.#encoders.get(signature)
+    if (known?.fits(columns)) return known
+    const texts = columns.map(({ name }) => this.#textOf(name))
+    const encoder = new RowEncoder(relation, texts, this.#numbers, this.#placeholder)
+    if (this.#encoders.size >= MOST_KNOWN) this.#encoders.clear()
+    this.#encoders.set(signature, encoder)
+    return encoder
+  }
+
+  #textOf(name: string): ColumnText {
+    const known = this.#texts.get(name)
+    if (known !== undefined) return known
+    const json = JSON.stringify(name)
+    const text = {
+      key: new Constant(`,${json}:`),
+      nothing: new Constant(`,${json}:null`),
+      name: new Constant(`,${json}`),
+    }
+    if (this.#texts.size >= MOST_KNOWN) this.#texts.clear()
+    this.#texts.set(name, text)
+    return text
+  }
+}
+
 export class RowEncoder {
   readonly #columns: readonly Column[]
   readonly #types: readonly ValueType[]
-  /** `,"name":`, `,"name":null` and `,"name"` for each column. */
-  readonly #keys: readonly Constant[]
-  readonly #nulls: readonly Constant[]
-  readonly #names: readonly Constant[]
+  readonly #texts: readonly ColumnText[]
   readonly #identity: readonly number[]
   readonly #numbers: Numbers
   readonly #placeholder: Constant | null
 
-  /** `placeholder`: JSON that stands for values that are not known; null: such columns are left out. */
-  constructor(relation: Relation, numbers: Numbers, placeholder: Constant | null = null) {
-    const names = relation.columns.map(column => JSON.stringify(column.name))
+  constructor(
+    relation: Relation,
+    texts: readonly ColumnText[],
+    numbers: Numbers,
+    placeholder: Constant | null,
+  ) {
     this.#columns = relation.columns
     this.#types = relation.columns.map(column => column.type)
-    this.#keys = names.map(name => new Constant(`,${name}:`))
-    this.#nulls = names.map(name => new Constant(`,${name}:null`))
-    this.#names = names.map(name => new Constant(`,${name}`))
+    this.#texts = texts
     this.#identity = identityColumns(relation)
     this.#numbers = numbers
     this.#placeholder = placeholder
+  }
+
+  /** Whether it encodes rows of these columns too, if they have the same names and key. */
+  fits(columns: readonly Column[]): boolean {
+    return columns.every(({ type }, c) => type === this.#types[c])
   }
 
   /**
@@ -74,11 +130,11 @@ export class RowEncoder {
     let unknown = 0
     for (let c = 0; c < count; c++) {
       if (state[c] === TEXT) {
-        out.constant(this.#keys[c]!)
+        out.constant(this.#texts[c]!.key)
         writeText(out, this.#types[c]!, source, base + start[c]!, base + end[c]!, this.#numbers)
       } else if (state[c] === UNCHANGED) {
         unknown += this.#writeOld(out, c, old)
-      } else if (!keyOnly || this.#columns[c]!.key) out.constant(this.#nulls[c]!)
+      } else if (!keyOnly || this.#columns[c]!.key) out.constant(this.#texts[c]!.nothing)
     }
     closeList(out, begin, BRACE_OPEN, BRACE_CLOSE)
     return unknown
@@ -90,7 +146,7 @@ export class RowEncoder {
     for (let c = 0; c < this.#columns.length; c++) {
       if (before.state[c] === UNCHANGED || after.state[c] === UNCHANGED || isSame(out, before, after, c))
         continue
-      out.constant(this.#keys[c]!)
+      out.constant(this.#texts[c]!.key)
       out.constant(OLD)
       this.#writeColumn(out, before, c)
       out.constant(NEW)
@@ -104,7 +160,7 @@ export class RowEncoder {
   writeUnknown(out: ByteWriter, row: Row, old: Row | null): void {
     const begin = out.length
     for (let c = 0; c < row.count; c++) {
-      if (row.state[c] === UNCHANGED && !isKnown(old, c)) out.constant(this.#names[c]!)
+      if (row.state[c] === UNCHANGED && !isKnown(old, c)) out.constant(this.#texts[c]!.name)
     }
     closeList(out, begin, BRACKET_OPEN, 0x5d)
   }
@@ -137,7 +193,7 @@ export class RowEncoder {
   #writeOld(out: ByteWriter, c: number, old: Row | null): number {
     const known = isKnown(old, c)
     if (!known && this.#placeholder === null) return 1
-    out.constant(this.#keys[c]!)
+    out.constant(this.#texts[c]!.key)
     if (known) this.#writeColumn(out, old!, c)
     else out.constant(this.#placeholder!)
     return known ? 0 : 1

@@ -9,7 +9,7 @@ import fc from 'fast-check'
 import pg from 'pg'
 import { builtinType } from '../../src/event/builtin-types.ts'
 import { ByteWriter } from '../../src/event/bytes.ts'
-import { RowEncoder } from '../../src/event/encode-row.ts'
+import { type RowEncoder, RowEncoders } from '../../src/event/encode-row.ts'
 import { NULL, type Relation, type Row, TEXT } from '../../src/event/event.ts'
 import type { ValueType } from '../../src/event/value-type.ts'
 import { type PostgresServer, startPostgres } from '../kit/postgres.ts'
@@ -74,7 +74,7 @@ test('every type of the server is tried, or is one that no literal makes', async
 
 test(`${ROWS} rows of all types give the JSON of to_jsonb (seed ${SEED})`, async () => {
   const columns = await allColumns()
-  const encoder = new RowEncoder(relationOf(columns), 'number')
+  const encoder = new RowEncoders('number').of(relationOf(columns))
   const texts = columns.map((column, index) =>
     fc.sample(fc.option(column.values, { freq: 20 }), { seed: SEED + index, numRuns: ROWS }),
   )
@@ -99,7 +99,7 @@ test('json stays as it was written, in arrays too', async () => {
     type,
     values: NONE,
   }))
-  const encoded = encode(new RowEncoder(relationOf(columns), 'number'), rows[0]!)
+  const encoded = encode(new RowEncoders('number').of(relationOf(columns)), rows[0]!)
   assert.equal(encoded, `{"${nameOf(0)}":${text},"${nameOf(1)}":[${text},null]}`)
 })
 
@@ -234,7 +234,7 @@ function compareRow(encoder: RowEncoder, columns: readonly Column[], row: readon
   const theirs = row.at(-1)!
   if (withoutSpaces(ours) === withoutSpaces(theirs)) return
   for (const [index, column] of columns.entries()) {
-    const alone = new RowEncoder(relationOf([column]), 'number')
+    const alone = new RowEncoders('number').of(relationOf([column]))
     const one = encode(alone, [row[index]!])
     const name = nameOf(0)
     const value = withoutSpaces(one).slice(`{"${name}":`.length, -1)

@@ -5,7 +5,7 @@
  */
 import { type ByteWriter, Constant } from '../bytes.ts'
 import { writeContent } from '../encode-content.ts'
-import { RowEncoder } from '../encode-row.ts'
+import { type RowEncoder, RowEncoders } from '../encode-row.ts'
 import type { Encoder, Format, FormatOptions, SourceIdentity } from '../encoder.ts'
 import type { Event, Operation, Relation } from '../event.ts'
 import type { MessageId } from '../message-id.ts'
@@ -22,8 +22,10 @@ const NULL_BYTES = 4
 
 export function cloudeventsFormat(options: FormatOptions): Format {
   const transaction = new TransactionText()
+  const rows = new RowEncoders(options.numbers)
   return {
-    forRelation: (relation, entity) => new RelationEncoder(relation, entity, options, transaction),
+    forRelation: (relation, entity) =>
+      new RelationEncoder(relation, entity, rows.of(relation), options, transaction),
     forMessage: entity => new MessageEncoder(entity, options, transaction),
   }
 }
@@ -34,9 +36,15 @@ class RelationEncoder implements Encoder {
   readonly #context: Readonly<Record<Operation, Constant>>
   readonly #transaction: TransactionText
 
-  constructor(relation: Relation, entity: string, options: FormatOptions, transaction: TransactionText) {
+  constructor(
+    relation: Relation,
+    entity: string,
+    rows: RowEncoder,
+    options: FormatOptions,
+    transaction: TransactionText,
+  ) {
     const uri = sourceUri(options.source, [relation.schema, relation.table])
-    this.#rows = new RowEncoder(relation, options.numbers)
+    this.#rows = rows
     this.#context = {
       INSERT: context(uri, entity, 'INSERT'),
       UPDATE: context(uri, entity, 'UPDATE'),

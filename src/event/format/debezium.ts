@@ -6,7 +6,7 @@
  */
 import { type ByteWriter, Constant } from '../bytes.ts'
 import { writeBase64 } from '../encode-content.ts'
-import { RowEncoder } from '../encode-row.ts'
+import { type RowEncoder, RowEncoders } from '../encode-row.ts'
 import type { Encoder, Format, FormatOptions, SourceIdentity } from '../encoder.ts'
 import type { Event, Operation, Relation } from '../event.ts'
 import type { MessageId } from '../message-id.ts'
@@ -25,8 +25,9 @@ const CODES: Readonly<Record<Operation, string>> = {
 
 export function debeziumFormat(options: FormatOptions): Format {
   const transaction = new TransactionNumbers()
+  const rows = new RowEncoders(options.numbers, PLACEHOLDER)
   return {
-    forRelation: relation => new EnvelopeEncoder(relation, options, transaction),
+    forRelation: relation => new EnvelopeEncoder(relation, rows.of(relation), options, transaction),
     forMessage: () => new MessageEncoder(options, transaction),
   }
 }
@@ -36,8 +37,8 @@ class EnvelopeEncoder implements Encoder {
   readonly #rows: RowEncoder
   readonly #source: SourceBlock
 
-  constructor(relation: Relation, options: FormatOptions, transaction: TransactionNumbers) {
-    this.#rows = new RowEncoder(relation, options.numbers, PLACEHOLDER)
+  constructor(relation: Relation, rows: RowEncoder, options: FormatOptions, transaction: TransactionNumbers) {
+    this.#rows = rows
     this.#source = new SourceBlock(options.source, relation.schema, relation.table, transaction)
   }
 

@@ -4,7 +4,7 @@
  */
 import { type ByteWriter, Constant } from '../bytes.ts'
 import { writeContent } from '../encode-content.ts'
-import { RowEncoder } from '../encode-row.ts'
+import { type RowEncoder, RowEncoders } from '../encode-row.ts'
 import type { Encoder, Format, FormatOptions } from '../encoder.ts'
 import { snakeCase } from '../entity-name.ts'
 import type { Event, Operation, Relation } from '../event.ts'
@@ -23,8 +23,10 @@ const BRACE_CLOSE = 0x7d
 
 export function fraiseqlFormat(options: FormatOptions): Format {
   const transaction = new TransactionText()
+  const rows = new RowEncoders(options.numbers)
   return {
-    forRelation: (relation, entity) => new RelationEncoder(relation, entity, options, transaction),
+    forRelation: (relation, entity) =>
+      new RelationEncoder(relation, entity, rows.of(relation), options, transaction),
     forMessage: entity => new MessageEncoder(entity, options, transaction),
   }
 }
@@ -46,8 +48,14 @@ class RelationEncoder implements Encoder {
   readonly #tail: Constant
   readonly #transaction: TransactionText
 
-  constructor(relation: Relation, entity: string, options: FormatOptions, transaction: TransactionText) {
-    this.#rows = new RowEncoder(relation, options.numbers)
+  constructor(
+    relation: Relation,
+    entity: string,
+    rows: RowEncoder,
+    options: FormatOptions,
+    transaction: TransactionText,
+  ) {
+    this.#rows = rows
     this.#copy = options.entity === 'copy'
     this.#stretches = {
       INSERT: stretches('INSERT', entity, this.#copy),

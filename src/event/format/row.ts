@@ -4,14 +4,15 @@
  */
 import type { ByteWriter } from '../bytes.ts'
 import { writeContent } from '../encode-content.ts'
-import { RowEncoder } from '../encode-row.ts'
+import { type RowEncoder, RowEncoders } from '../encode-row.ts'
 import type { Encoder, Format, FormatOptions } from '../encoder.ts'
-import type { Event, Relation } from '../event.ts'
+import type { Event } from '../event.ts'
 import type { MessageId } from '../message-id.ts'
 
 export function rowFormat(options: FormatOptions): Format {
+  const rows = new RowEncoders(options.numbers)
   return {
-    forRelation: relation => new BareRowEncoder(relation, options),
+    forRelation: relation => new BareRowEncoder(rows.of(relation)),
     forMessage: () => ({ namesOmissions: false, encode: encodeContent }),
   }
 }
@@ -20,8 +21,8 @@ class BareRowEncoder implements Encoder {
   readonly namesOmissions = false
   readonly #rows: RowEncoder
 
-  constructor(relation: Relation, options: FormatOptions) {
-    this.#rows = new RowEncoder(relation, options.numbers)
+  constructor(rows: RowEncoder) {
+    this.#rows = rows
   }
 
   encode(event: Event, _id: MessageId, out: ByteWriter): void {

@@ -20,6 +20,7 @@ export interface Types {
 
 /** Most columns a table can have (MaxHeapAttributeNumber). */
 const MAX_COLUMNS = 1664
+const STRING: ValueType = { kind: 'string' }
 /** Microseconds from 1970-01-01 to 2000-01-01, PostgreSQL's epoch. */
 const EPOCH_2000_US = 946_684_800_000_000n
 /** As far as a Date reaches, either way from 1970. */
@@ -243,7 +244,7 @@ export class PgoutputDecoder {
       this.#u32()
       const builtin = builtinType(typeOid)
       if (builtin === undefined) own.push(typeOid)
-      columns.push({ name, key, type: builtin ?? this.#types.get(typeOid) ?? { kind: 'string' } })
+      columns.push({ name, key, type: builtin ?? this.#types.get(typeOid) ?? STRING })
     }
     if (own.length > 0 && !typesAreFresh) return own
     this.#relations.set(oid, { oid, schema, table, replicaIdentity, columns })
