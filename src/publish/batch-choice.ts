@@ -10,6 +10,8 @@ const ENOUGH = 20
 /** Batches are kept if they are so many times as fast. */
 const GAIN = 1.2
 const SPAN_MS = 100
+/** The best of so many spans counts, so that a server that stood still for a while is not taken for a slow one. */
+const SPANS = 2
 const AGAIN_MS = 60_000
 
 export class BatchChoice {
@@ -17,11 +19,13 @@ export class BatchChoice {
   /** Messages a millisecond without batches, when last measured. */
   #singles = 0
   #changeAt = 0
-  /** What was in flight at the last change, sent the other way: entries below. */
+  /** Entries below are not measured. */
   #before = 0
   /** Where and when the span that is being measured began; NaN: none is. */
   #from = Number.NaN
   #low = 0
+  #spans = 0
+  #best = 0
 
   /** Entries of the window are done up to `low` and known up to `high`. `waiting`: the stream is what limits. */
   look(low: number, high: number, waiting: boolean, now: number): void {
@@ -36,12 +40,20 @@ export class BatchChoice {
     }
     const span = now - this.#from
     if (span < SPAN_MS) return
-    const rate = (low - this.#low) / span
     this.#from = Number.NaN
-    if (this.batches ? this.#isOver(rate, now) : this.#isDue(rate, now)) {
+    this.#best = Math.max(this.#best, (low - this.#low) / span)
+    if (++this.#spans < SPANS) return
+    if (this.batches ? this.#isOver(this.#best, now) : this.#isDue(this.#best, now))
       this.batches = !this.batches
-      this.#before = high
-    }
+    this.startAt(high)
+  }
+
+  /** Entries below are, or were, sent some other way, and count for nothing. */
+  startAt(entry: number): void {
+    this.#before = entry
+    this.#from = Number.NaN
+    this.#spans = 0
+    this.#best = 0
   }
 
   #isDue(rate: number, now: number): boolean {

@@ -54,6 +54,11 @@ export class Groups {
     for (const lane of this.#lanes) lane.decideBatching(backlog, this.#choice.batches)
   }
 
+  /** What the window holds may be sent singly. */
+  resumed(): void {
+    this.#choice.startAt(this.#window.high)
+  }
+
   /** The stream answered. `waiting`: more is to be sent all the time. */
   answered(waiting: boolean, now: number): void {
     if (this.#measures) this.#choice.look(this.#window.low, this.#window.high, waiting, now)

@@ -188,8 +188,9 @@ export class Publisher {
   answered(now: number): void {
     const { window } = this
     this.#now = now
-    this.#groups.answered(window.size * 2 > this.#lowMessages || window.bytes * 2 > this.#lowBytes, now)
+    const waiting = window.size * 2 > this.#lowMessages || window.bytes * 2 > this.#lowBytes
     if (window.state(window.low) === STORED) this.#advance()
+    this.#groups.answered(waiting, now)
     if (this.inFlight === 0) this.flush(now)
   }
 
@@ -344,6 +345,7 @@ export class Publisher {
   #open(): void {
     this.#enter('open')
     this.#next = this.window.low
+    this.#groups.resumed()
     this.flush(this.#now)
   }
 
