@@ -68,7 +68,7 @@ function keepsRefusedIds(version: string): boolean {
   return /^2\.1[01]\./.test(version)
 }
 
-/** In a backlog a replicated stream gains by batches; another one where the server syncs every write, which it does not tell. */
+/** A backlog gains by batches on a replicated stream, and where each write is synced, which no server tells. */
 function batchMode(
   atomic: Config['publish']['atomic'],
   { atomic: able, replicas }: EnsuredStream,
