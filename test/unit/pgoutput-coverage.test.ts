@@ -12,7 +12,7 @@ const SOURCE = fileURLToPath(new URL('../../src/', import.meta.url))
 const HERE = fileURLToPath(new URL('.', import.meta.url))
 const TESTS = [
   ...['pgoutput', 'pgoutput-edges', 'encode-value', 'encode-edges', 'encode-trimmed', 'format-fraiseql'],
-  ...['formats', 'timestamp', 'message-id'],
+  ...['formats', 'timestamp', 'message-id', 'row-encoders'],
 ]
 /** Tests of random input, by their names. The root of all tests has a name too, `<root>` or none, and lets all others in. */
 const RANDOM = 'random|mutated|any text|no name and no value|whatever'
