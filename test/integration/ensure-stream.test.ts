@@ -281,7 +281,8 @@ test('replicas on a cluster, and more of them than it has servers', async () => 
     const stream = await onceThereAreServers(() =>
       ensureStream(connection, planned('r3', ['r3.>'], { replicas: 3 }), { create: true }),
     )
-    assert.deepEqual([stream.created, stream.replicas], [true, 3])
+    // Not whether it was created now: an attempt before may have done it without an answer.
+    assert.equal(stream.replicas, 3)
     const lowered = await ensureStream(connection, planned('r3', ['r3.>', 'r3_more']), { create: true })
     assert.deepEqual(lowered.added, ['r3_more'])
     assert.match(lowered.notes[0]!, /^replicas is 3 there, 1 configured; not changed/)
