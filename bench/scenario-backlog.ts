@@ -62,7 +62,7 @@ export async function runBacklog(
         if (subject.kind !== 'store') subject.startups.push(await subject.run('last'))
         const cost = await subject.run('all')
         subject.runs.push(cost)
-        const rate = rows / (cost.seconds - startup(subject).seconds)
+        const rate = rows / span(cost, startup(subject))
         say(`${scenario} ${run}/${options.runs}: ${subject.name} ${Math.round(rate)}/s`)
       }
     }
@@ -130,17 +130,22 @@ function startup({ startups }: Subject): Cost {
   }
 }
 
+/** Seconds without start-up; of a small backlog that may be less than a clock of milliseconds tells. */
+function span(cost: Cost, start: Cost): number {
+  return Math.max(cost.seconds - start.seconds, 0.001)
+}
+
 function summary(subject: Subject, rows: number, reader: Subject | null): Measured {
   const { name, kind, runs } = subject
   const start = startup(subject)
-  const rate = (of: Subject, index: number) => rows / (of.runs[index]!.seconds - startup(of).seconds)
+  const rate = (of: Subject, index: number) => rows / span(of.runs[index]!, startup(of))
   const each = (pick: (cost: Cost, index: number) => number) => spread(runs.map(pick))
   const perEvent = (pick: (cost: Cost) => number) => each(cost => ((pick(cost) - pick(start)) / rows) * 1e6)
   const { store } = subject
   return {
     ...{ name, kind, runs },
     eventsPerSecond: each((_, index) => rate(subject, index)),
-    megabytesPerSecond: each(cost => cost.bytes / (cost.seconds - start.seconds) / 1e6),
+    megabytesPerSecond: each(cost => cost.bytes / span(cost, start) / 1e6),
     cpuUs: {
       own: perEvent(cost => cost.cpu.own),
       walsender: perEvent(cost => cost.cpu.walsender),
