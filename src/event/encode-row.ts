@@ -44,7 +44,7 @@ const MOST_KNOWN = 10_000
 
 /**
  * One encoder for all tables with the same columns, such as those of many tenants, and one text for all columns of the
- * same name: where each row is of another table, most of the time goes into fetching what belongs to it from memory.
+ * same name: where each row is of another table, less has to be fetched from memory for it.
  */
 export class RowEncoders {
   readonly #numbers: Numbers
