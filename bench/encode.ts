@@ -36,7 +36,7 @@ function makeRelation(): Relation {
     key: index === 0,
     type: builtinType(oid)!,
   }))
-  return { oid: 16_400, schema: 'public', table: 'tb_order', replicaIdentity: 'key', columns }
+  return { oid: 16_400, index: 0, schema: 'public', table: 'tb_order', replicaIdentity: 'key', columns }
 }
 
 /** All rows in one buffer, as they come from a socket. */
@@ -73,7 +73,11 @@ function measure({ format, entity, transactionSize, update }: Case, rows: readon
     name: 'app',
     version: '1.0.0',
   }
-  const encoder = createFormat(format, { numbers: 'number', entity, source }).forRelation(relation, 'Order')
+  const encoder = createFormat(format, { numbers: 'number', entity, source }).forRelation(
+    relation,
+    'Order',
+    'INSERT',
+  )
   const id = new MessageId(source.system)
   const out = new ByteWriter()
   const event: Event = {

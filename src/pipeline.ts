@@ -11,7 +11,7 @@
 import { PoisonError } from './errors.ts'
 import type { ByteWriter } from './event/bytes.ts'
 import type { Encoder } from './event/encoder.ts'
-import type { Event, Relation } from './event/event.ts'
+import type { Event, Operation, Relation } from './event/event.ts'
 import type { MessageId } from './event/message-id.ts'
 import { ordinalOf } from './event/position.ts'
 import { type Lsn, NO_LSN } from './lsn.ts'
@@ -20,7 +20,7 @@ import type { HeadWriter } from './publish/head.ts'
 import type { Publisher } from './publish/publisher.ts'
 import type { Outgoing, Target } from './publish/window.ts'
 import type { Route } from './route/route.ts'
-import type { Router } from './route/router.ts'
+import type { Router, TablePlan } from './route/router.ts'
 import type { Sink, Source } from './source/source.ts'
 
 /** A route made ready: the lane of its stream, the encoder of its format and table. */
@@ -54,11 +54,19 @@ export interface PipelineOptions {
   readonly counters: { changesReceived: number; changesUnrouted: number; pausedSeconds: number }
 }
 
+/** What was made ready for the events of a table; null: no such event has come yet. */
+interface Prepared extends Record<Operation, readonly Delivery[] | null> {
+  readonly relation: Relation
+  readonly plan: TablePlan
+}
+
+const NOTHING_YET = { INSERT: null, UPDATE: null, DELETE: null, TRUNCATE: null, CUSTOM: null }
+
 export class Pipeline implements Sink {
   readonly #options: PipelineOptions
-  readonly #deliveries = new WeakMap<readonly Route[], readonly Delivery[]>()
-  #lastRoutes: readonly Route[] | null = null
-  #lastDeliveries: readonly Delivery[] = []
+  /** By `Relation.index`. */
+  readonly #tables: (Prepared | undefined)[] = []
+  readonly #messages = new WeakMap<readonly Route[], readonly Delivery[]>()
   /** A flush follows at the end of this burst of changes, which began at `#now`. */
   #flushing = false
   #now = 0
@@ -95,16 +103,16 @@ export class Pipeline implements Sink {
   }
 
   change(event: Event): void {
-    const { router, publisher, source, messageId, counters } = this.#options
+    const { publisher, source, messageId, counters } = this.#options
     counters.changesReceived++
-    const routes = router.routesOf(event)
-    if (routes.length === 0) {
+    const { relation } = event
+    const deliveries = relation === null ? this.#ofMessage(event) : this.#ofTable(event, relation)
+    if (deliveries.length === 0) {
       counters.changesUnrouted++
-      if (event.relation !== this.#lastUnrouted && event.relation !== null) this.#tellUnrouted(event.relation)
+      if (relation !== this.#lastUnrouted && relation !== null) this.#tellUnrouted(relation)
       return
     }
     this.#flushSoon()
-    const deliveries = routes === this.#lastRoutes ? this.#lastDeliveries : this.#prepared(routes, event)
     for (const delivery of deliveries) {
       messageId.set(event, delivery.suffix)
       this.#send(event, this.#encoded(event, delivery))
@@ -198,14 +206,29 @@ export class Pipeline implements Sink {
     publisher.offer(message)
   }
 
-  #prepared(routes: readonly Route[], event: Event): readonly Delivery[] {
-    let deliveries = this.#deliveries.get(routes)
-    if (deliveries === undefined) {
-      deliveries = this.#options.prepare(routes, event)
-      this.#deliveries.set(routes, deliveries)
+  #ofTable(event: Event, relation: Relation): readonly Delivery[] {
+    const { router, prepare } = this.#options
+    let table = this.#tables[relation.index]
+    if (table === undefined || table.relation !== relation) {
+      table = { ...NOTHING_YET, relation, plan: router.plan(relation) }
+      this.#tables[relation.index] = table
     }
-    this.#lastRoutes = routes
-    this.#lastDeliveries = deliveries
+    let deliveries = table[event.operation]
+    if (deliveries === null) {
+      deliveries = prepare(table.plan[event.operation], event)
+      table[event.operation] = deliveries
+    }
+    return deliveries
+  }
+
+  #ofMessage(event: Event): readonly Delivery[] {
+    const { router, prepare } = this.#options
+    const routes = router.planMessage(event.message!.prefix)
+    let deliveries = this.#messages.get(routes)
+    if (deliveries === undefined) {
+      deliveries = prepare(routes, event)
+      this.#messages.set(routes, deliveries)
+    }
     return deliveries
   }
 }

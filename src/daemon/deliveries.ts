@@ -55,7 +55,9 @@ export class Deliveries {
         route,
         suffix: route.suffix === '' ? null : route.suffix,
         encoder:
-          relation === null ? format.forMessage(route.entity) : format.forRelation(relation, route.entity),
+          relation === null
+            ? format.forMessage(route.entity)
+            : format.forRelation(relation, route.entity, event.operation),
         lane,
         maxBytes: this.#maxBytes(lane),
         head: this.#heads[lane]!,

@@ -15,6 +15,9 @@ const SLACK_BYTES = 8
 const NATIVE_MOVE_BYTES = 80
 const NATIVE_COPY_BYTES = 320
 
+/** For what need not be a Buffer. */
+const { copy } = Buffer.prototype
+
 /** A message that outgrows its slab gets so many times what it needs, in such steps. */
 const GROWTH = 1.5
 const STEP_BYTES = 64 * 1024
@@ -110,10 +113,8 @@ export class ByteWriter {
 
   bytes(source: Uint8Array, start = 0, end = source.length): void {
     this.reserve(end - start)
-    // Not `subarray`, which makes a Buffer of a Buffer, at three times the cost.
-    const whole = start === 0 && end === source.length
-    const part = whole ? source : new Uint8Array(source.buffer, source.byteOffset + start, end - start)
-    this.buffer.set(part, this.at)
+    // Not `set` of a part, which takes a view: garbage for each message.
+    copy.call(source, this.buffer, this.at, start, end)
     this.at += end - start
   }
 

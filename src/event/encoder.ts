@@ -1,21 +1,22 @@
 /**
- * What a format is: it makes one encoder for each relation, ahead of time, and that encoder writes each event of the
- * relation as the payload of a message. One file per format in format/; `createFormat` in encode.ts picks.
+ * What a format is: it makes one encoder for each relation and operation, ahead of time, and that encoder writes each
+ * such event as the payload of a message. One file per format in format/; `createFormat` in encode.ts picks.
  */
 import type { ByteWriter } from './bytes.ts'
 import type { Numbers } from './encode-number.ts'
-import type { Event, Relation } from './event.ts'
+import type { Event, Operation, Relation } from './event.ts'
 import type { MessageId } from './message-id.ts'
 
 export interface Encoder {
-  /** Appends the payload of `event`, which has the relation the encoder was made for. Throws PoisonError. */
+  /** Appends the payload of `event`, which has the relation and operation it was made for. Throws PoisonError. */
   encode(event: Event, id: MessageId, out: ByteWriter): void
   /** The format has a place to say which columns were left out, so that a message too large can be trimmed. */
   readonly namesOmissions: boolean
 }
 
 export interface Format {
-  forRelation(relation: Relation, entity: string): Encoder
+  /** For the events of one operation. */
+  forRelation(relation: Relation, entity: string, operation: Operation): Encoder
   /** For CUSTOM events, which have no relation. */
   forMessage(entity: string): Encoder
 }

@@ -22,6 +22,8 @@ export type ReplicaIdentity = 'key' | 'full' | 'nothing'
 /** A table as it was when the change was made. A new object whenever PostgreSQL describes the table anew. */
 export interface Relation {
   readonly oid: number
+  /** Counts the tables of a source from 0 as they are described: what is kept of each of them lies in an array. */
+  readonly index: number
   readonly schema: string
   readonly table: string
   readonly replicaIdentity: ReplicaIdentity

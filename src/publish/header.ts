@@ -57,6 +57,7 @@ export function writeLines(
 export function writeFollows(out: ByteWriter, slab: Uint8Array, start: number): void {
   const from = start + MESSAGE_ID_AT
   out.constant(FOLLOWS)
-  out.bytes(slab, from, messageIdEnd(slab, from))
+  const base = slab.byteOffset
+  out.range(out.sourceView(slab), base + from, base + messageIdEnd(slab, from))
   out.constant(END)
 }

@@ -12,8 +12,6 @@ import { type Partitions, partitionColumns, partitionOf } from './partition.ts'
 import type { TableName, Target } from './targets.ts'
 
 export interface Route {
-  /** Position of `filter` among all filters of the router: for counters in plain arrays. */
-  readonly index: number
   /** The subject where it is the same for every event; else null. */
   readonly subject: string | null
   subjectOf(event: Event): string
@@ -43,12 +41,8 @@ export interface RouteContext {
  */
 type Piece = string | { readonly template: string; of(event: Event): string }
 
-/** The routes of one table and operation: duplicates merged, each with a filter's index and its suffix. */
-export function compileRoutes(
-  targets: readonly Target[],
-  context: RouteContext,
-  indexOf: (filter: string) => number,
-): readonly Route[] {
+/** The routes of one table and operation: duplicates merged, each with its suffix. */
+export function compileRoutes(targets: readonly Target[], context: RouteContext): readonly Route[] {
   const distinct = new Map<string, { target: Target; pieces: readonly Piece[]; key: string }>()
   for (const target of targets) {
     const pieces = compilePieces(target, context)
@@ -62,7 +56,6 @@ export function compileRoutes(
     const suffix = all.length === 1 ? '' : suffixOf(alone ? key : `${key} ${target.format}`)
     const filter = filterOf(pieces)
     return {
-      index: indexOf(filter),
       ...subjectFrom(pieces),
       filter,
       suffix,

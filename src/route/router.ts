@@ -1,12 +1,12 @@
 /**
- * Rules -> (event) => routes, compiled: per table and operation there is a prepared list, so that an event
+ * Rules -> routes, compiled: per table and operation a list is made ahead of the events, so that an event
  * costs the same with one rule or a thousand. Without rules everything goes to
  * `{prefix}.{Entity}.{OPERATION}`; with rules, what no rule matches is not published. Pure: it knows no
  * client. The semantics in sentences: docs/routing.md.
  */
 import type { MessageFormat, Rule } from '../config/config.ts'
 import { ConfigurationError } from '../errors.ts'
-import type { Event, Operation, Relation } from '../event/event.ts'
+import type { Operation, Relation } from '../event/event.ts'
 import { DEFAULT_TEMPLATE } from '../event/subject-template.ts'
 import type { Partitions } from './partition.ts'
 import { compileRoutes, filterOfTarget, type Route, type RouteContext } from './route.ts'
@@ -36,60 +36,34 @@ export function createRouter(options: RouterOptions): Router {
 export class Router {
   readonly #options: RouterOptions
   readonly #targets: Targets
-  readonly #indexes = new Map<string, number>()
-  readonly #plans = new WeakMap<Relation, TablePlan>()
   readonly #messagePlans = new Map<string, readonly Route[]>()
-  #lastRelation: Relation | null = null
-  #lastPlan: TablePlan | null = null
 
   constructor(options: RouterOptions) {
     this.#options = options
     this.#targets = compileTargets(options.rules, options.defaultFormat)
   }
 
-  /** The hot path: consecutive events of one table find their plan by one comparison. */
-  routesOf(event: Event): readonly Route[] {
-    const relation = event.relation
-    if (relation === null) return event.message === null ? NO_ROUTES : this.planMessage(event.message.prefix)
-    if (relation !== this.#lastRelation || this.#lastPlan === null) {
-      this.#lastPlan = this.plan(relation)
-      this.#lastRelation = relation
-    }
-    return this.#lastPlan[event.operation]
-  }
-
   plan(relation: Relation): TablePlan {
-    let plan = this.#plans.get(relation)
-    if (plan === undefined) {
-      const routes = (operation: Operation): readonly Route[] =>
-        compileRoutes(
-          operation === 'CUSTOM' ? [] : this.#targets.ofTable(relation, operation),
-          this.#context(relation, operation, relation),
-          filter => this.#indexOf(filter),
-        )
-      plan = {
-        INSERT: routes('INSERT'),
-        UPDATE: routes('UPDATE'),
-        DELETE: routes('DELETE'),
-        TRUNCATE: routes('TRUNCATE'),
-        CUSTOM: NO_ROUTES,
-      }
-      this.#plans.set(relation, plan)
+    const routes = (operation: Operation): readonly Route[] =>
+      compileRoutes(this.#targets.ofTable(relation, operation), this.#context(relation, operation, relation))
+    return {
+      INSERT: routes('INSERT'),
+      UPDATE: routes('UPDATE'),
+      DELETE: routes('DELETE'),
+      TRUNCATE: routes('TRUNCATE'),
+      CUSTOM: NO_ROUTES,
     }
-    return plan
   }
 
   /** Routes of a logical message; the same rules as for a table, with the prefix in the table's place. */
   planMessage(prefix: string): readonly Route[] {
     let routes = this.#messagePlans.get(prefix)
     if (routes === undefined) {
-      routes = compileRoutes(this.#targets.ofMessage(prefix), this.#messageContext(prefix), filter =>
-        this.#indexOf(filter),
-      )
+      routes = compileRoutes(this.#targets.ofMessage(prefix), this.#messageContext(prefix))
       // Without rules anybody may choose a prefix: one filter, which the stream's plan has, stands for all.
       if (this.#targets.everything) {
         const filter = this.#anyMessage()
-        routes = routes.map(route => ({ ...route, filter, index: this.#indexOf(filter) }))
+        routes = routes.map(route => ({ ...route, filter }))
       }
       if (this.#messagePlans.size >= MAX_MESSAGE_PLANS) this.#messagePlans.clear()
       this.#messagePlans.set(prefix, routes)
@@ -114,11 +88,6 @@ export class Router {
       }
     }
     return [...filters]
-  }
-
-  /** `route.index` -> filter, as far as plans were made. */
-  indexedFilters(): readonly string[] {
-    return [...this.#indexes.keys()]
   }
 
   /** Two tables of one entity would share a default subject, and nobody could tell their events apart. */
@@ -153,15 +122,6 @@ export class Router {
 
   #anyMessage(): string {
     return `${this.#options.prefix}.*.CUSTOM`
-  }
-
-  #indexOf(filter: string): number {
-    let index = this.#indexes.get(filter)
-    if (index === undefined) {
-      index = this.#indexes.size
-      this.#indexes.set(filter, index)
-    }
-    return index
   }
 }
 

@@ -226,7 +226,7 @@ function nameOf(index: number): string {
 
 function relationOf(columns: readonly Column[]): Relation {
   const described = columns.map(({ type }, index) => ({ name: nameOf(index), key: false, type }))
-  return { oid: 1, schema: 'public', table: 't', replicaIdentity: 'full', columns: described }
+  return { oid: 1, index: 0, schema: 'public', table: 't', replicaIdentity: 'full', columns: described }
 }
 
 function compareRow(encoder: RowEncoder, columns: readonly Column[], row: readonly Literal[]): void {

@@ -9,7 +9,7 @@ import { FatalError, PoisonError } from '../../src/errors.ts'
 import { ByteWriter } from '../../src/event/bytes.ts'
 import { createFormat, type FormatName } from '../../src/event/encode.ts'
 import type { Encoder } from '../../src/event/encoder.ts'
-import type { Event, Relation } from '../../src/event/event.ts'
+import type { Event, Operation, Relation } from '../../src/event/event.ts'
 import { MessageId } from '../../src/event/message-id.ts'
 import type { ValueType } from '../../src/event/value-type.ts'
 import { PgoutputDecoder } from '../../src/source/replication/pgoutput.ts'
@@ -117,24 +117,22 @@ class Writer {
   readonly #out = new ByteWriter()
   readonly #id = new MessageId(SYSTEM)
   readonly #formats = FORMATS.map(name => createFormat(name, OPTIONS))
-  readonly #encoders = new Map<Relation | null, readonly Encoder[]>()
+  readonly #encoders = new Map<Relation | null, Map<Operation, readonly Encoder[]>>()
   readonly #passJson = new Set<Relation>()
 
   write(event: Event): string[] {
     this.#id.set(event, null)
-    return [
-      this.#id.toString(),
-      ...this.#encodersOf(event.relation).map(encoder => this.#encode(encoder, event)),
-    ]
+    return [this.#id.toString(), ...this.#encodersOf(event).map(encoder => this.#encode(encoder, event))]
   }
 
-  #encodersOf(table: Relation | null): readonly Encoder[] {
-    const known = this.#encoders.get(table)
+  #encodersOf({ relation: table, operation }: Event): readonly Encoder[] {
+    const ofTable = this.#encoders.get(table) ?? new Map<Operation, readonly Encoder[]>()
+    const known = ofTable.get(operation)
     if (known !== undefined) return known
     const made = this.#formats.map(format =>
-      table === null ? format.forMessage('Message') : format.forRelation(table, 'Order'),
+      table === null ? format.forMessage('Message') : format.forRelation(table, 'Order', operation),
     )
-    this.#encoders.set(table, made)
+    this.#encoders.set(table, ofTable.set(operation, made))
     if (table !== null && passesJson(table)) this.#passJson.add(table)
     return made
   }

@@ -47,6 +47,7 @@ export function relationOf(
 ): Relation {
   return {
     oid: 16_400,
+    index: 0,
     schema: 'public',
     table: 'tb_order',
     replicaIdentity: 'key',
@@ -78,7 +79,8 @@ export function eventOf(fields: Partial<Event>): Event {
 
 export function encoderOf(format: FormatName, event: Event, entity = 'Order', options = OPTIONS): Encoder {
   const made = createFormat(format, options)
-  return event.relation === null ? made.forMessage(entity) : made.forRelation(event.relation, entity)
+  const { relation, operation } = event
+  return relation === null ? made.forMessage(entity) : made.forRelation(relation, entity, operation)
 }
 
 export function encodeText(format: FormatName, event: Event, entity = 'Order', options = OPTIONS): string {

@@ -7,7 +7,7 @@ import { type ByteWriter, Constant } from '../bytes.ts'
 import { writeContent } from '../encode-content.ts'
 import { type RowEncoder, RowEncoders } from '../encode-row.ts'
 import type { Encoder, Format, FormatOptions, SourceIdentity } from '../encoder.ts'
-import type { Event, Operation, Relation } from '../event.ts'
+import type { Event, Operation } from '../event.ts'
 import type { MessageId } from '../message-id.ts'
 import { TransactionText } from '../transaction-text.ts'
 
@@ -24,8 +24,10 @@ export function cloudeventsFormat(options: FormatOptions): Format {
   const transaction = new TransactionText()
   const rows = new RowEncoders(options.numbers)
   return {
-    forRelation: (relation, entity) =>
-      new RelationEncoder(relation, entity, rows.of(relation), options, transaction),
+    forRelation: (relation, entity, operation) => {
+      const uri = sourceUri(options.source, [relation.schema, relation.table])
+      return new RelationEncoder(rows.of(relation), context(uri, entity, operation), transaction)
+    },
     forMessage: entity => new MessageEncoder(entity, options, transaction),
   }
 }
@@ -33,25 +35,12 @@ export function cloudeventsFormat(options: FormatOptions): Format {
 class RelationEncoder implements Encoder {
   readonly namesOmissions = true
   readonly #rows: RowEncoder
-  readonly #context: Readonly<Record<Operation, Constant>>
+  readonly #context: Constant
   readonly #transaction: TransactionText
 
-  constructor(
-    relation: Relation,
-    entity: string,
-    rows: RowEncoder,
-    options: FormatOptions,
-    transaction: TransactionText,
-  ) {
-    const uri = sourceUri(options.source, [relation.schema, relation.table])
+  constructor(rows: RowEncoder, context: Constant, transaction: TransactionText) {
     this.#rows = rows
-    this.#context = {
-      INSERT: context(uri, entity, 'INSERT'),
-      UPDATE: context(uri, entity, 'UPDATE'),
-      DELETE: context(uri, entity, 'DELETE'),
-      TRUNCATE: context(uri, entity, 'TRUNCATE'),
-      CUSTOM: context(uri, entity, 'CUSTOM'),
-    }
+    this.#context = context
     this.#transaction = transaction
   }
 
@@ -60,7 +49,7 @@ class RelationEncoder implements Encoder {
     const old = beforeIsKey || operation === 'DELETE' ? null : before
     out.constant(ID)
     out.bytes(id.bytes, 0, id.length)
-    out.constant(this.#context[operation])
+    out.constant(this.#context)
     optional(out, SUBJECT, () => this.#rows.writeIdentity(out, after ?? before, old))
     optional(out, TIME, () => this.#transaction.writeTime(out, event, id))
     out.constant(DATA)

@@ -7,7 +7,7 @@ import { writeContent } from '../encode-content.ts'
 import { type RowEncoder, RowEncoders } from '../encode-row.ts'
 import type { Encoder, Format, FormatOptions } from '../encoder.ts'
 import { snakeCase } from '../entity-name.ts'
-import type { Event, Operation, Relation } from '../event.ts'
+import type { Event, Operation } from '../event.ts'
 import type { MessageId } from '../message-id.ts'
 import { TransactionText } from '../transaction-text.ts'
 import { writeUuid } from '../uuid.ts'
@@ -22,55 +22,77 @@ const NULL_VALUE = new Constant('null')
 const BRACE_CLOSE = 0x7d
 
 export function fraiseqlFormat(options: FormatOptions): Format {
+  const frames = new Frames(options.entity === 'copy')
   const transaction = new TransactionText()
   const rows = new RowEncoders(options.numbers)
   return {
-    forRelation: (relation, entity) =>
-      new RelationEncoder(relation, entity, rows.of(relation), options, transaction),
-    forMessage: entity => new MessageEncoder(entity, options, transaction),
+    forRelation: (relation, entity, operation) => {
+      const frame = frames.of(operation, entity, relation.table, relation.schema)
+      return new RelationEncoder(frame, rows.of(relation), transaction)
+    },
+    forMessage: entity => new MessageEncoder(frames.of('CUSTOM', entity, null, null), transaction),
   }
 }
 
-/** The constant stretches of a message, one set for each operation. */
-interface Stretches {
+/** What all messages of one operation and table have in common. */
+interface Frame {
   /** From behind the id to the value of `entity_id`. */
   readonly head: Constant
   /** From behind `timestamp` to the value of `entity`, or to the key after it. */
   readonly middle: Constant
+  /** The row stands there once more, as the value of `entity`. */
+  readonly copy: boolean
+  /** `,"order_item_id":`; null for an entity called Entity, whose key stands there already. */
+  readonly idKey: Constant | null
+  /** From behind that to the value of `tx`. */
+  readonly tail: Constant
+}
+
+class Frames {
+  readonly #copy: boolean
+  /** The same for all tables. */
+  readonly #middles = new Map<Operation, Constant>()
+
+  constructor(copy: boolean) {
+    this.#copy = copy
+  }
+
+  of(operation: Operation, entity: string, table: string | null, schema: string | null): Frame {
+    const key = `${snakeCase(entity)}_id`
+    const [name, ...names] = [entity, table, schema].map(text => JSON.stringify(text))
+    return {
+      head: new Constant(`","event_type":"${operation}","entity_type":${name},"entity_id":`),
+      middle: this.#middle(operation),
+      copy: this.#copy,
+      idKey: key === 'entity_id' ? null : new Constant(`,${JSON.stringify(key)}:`),
+      tail: new Constant(`,"table":${names[0]},"schema":${names[1]},"tx":`),
+    }
+  }
+
+  #middle(operation: Operation): Constant {
+    let middle = this.#middles.get(operation)
+    if (middle === undefined) {
+      middle = new Constant(`,"operation":"${operation}"${this.#copy ? ',"entity":' : ''}`)
+      this.#middles.set(operation, middle)
+    }
+    return middle
+  }
 }
 
 class RelationEncoder implements Encoder {
   readonly namesOmissions = true
+  readonly #frame: Frame
   readonly #rows: RowEncoder
-  readonly #stretches: Readonly<Record<Operation, Stretches>>
-  readonly #copy: boolean
-  readonly #idKey: Constant | null
-  readonly #tail: Constant
   readonly #transaction: TransactionText
 
-  constructor(
-    relation: Relation,
-    entity: string,
-    rows: RowEncoder,
-    options: FormatOptions,
-    transaction: TransactionText,
-  ) {
+  constructor(frame: Frame, rows: RowEncoder, transaction: TransactionText) {
+    this.#frame = frame
     this.#rows = rows
-    this.#copy = options.entity === 'copy'
-    this.#stretches = {
-      INSERT: stretches('INSERT', entity, this.#copy),
-      UPDATE: stretches('UPDATE', entity, this.#copy),
-      DELETE: stretches('DELETE', entity, this.#copy),
-      TRUNCATE: stretches('TRUNCATE', entity, this.#copy),
-      CUSTOM: stretches('CUSTOM', entity, this.#copy),
-    }
-    this.#idKey = idKey(entity)
-    this.#tail = tail(relation.table, relation.schema)
     this.#transaction = transaction
   }
 
   encode(event: Event, id: MessageId, out: ByteWriter): void {
-    const { head, middle } = this.#stretches[event.operation]
+    const { head, middle, copy, idKey, tail } = this.#frame
     const deleted = event.operation === 'DELETE'
     const row = deleted ? event.before : event.after
     const keyOnly = event.beforeIsKey
@@ -100,36 +122,31 @@ class RelationEncoder implements Encoder {
     out.constant(TIMESTAMP)
     this.#transaction.writeTime(out, event, id)
     out.constant(middle)
-    if (this.#copy) out.repeat(rowAt, rowLength)
-    if (this.#idKey !== null) {
-      out.constant(this.#idKey)
+    if (copy) out.repeat(rowAt, rowLength)
+    if (idKey !== null) {
+      out.constant(idKey)
       out.repeat(identityAt, identityLength)
     }
-    out.constant(this.#tail)
+    out.constant(tail)
     writeTxEnd(out, event, id, this.#transaction)
   }
 }
 
 class MessageEncoder implements Encoder {
   readonly namesOmissions = false
-  readonly #stretches: Stretches
-  readonly #copy: boolean
-  readonly #idKey: Constant | null
-  readonly #tail: Constant
+  readonly #frame: Frame
   readonly #transaction: TransactionText
 
-  constructor(entity: string, options: FormatOptions, transaction: TransactionText) {
-    this.#copy = options.entity === 'copy'
-    this.#stretches = stretches('CUSTOM', entity, this.#copy)
-    this.#idKey = idKey(entity)
-    this.#tail = tail(null, null)
+  constructor(frame: Frame, transaction: TransactionText) {
+    this.#frame = frame
     this.#transaction = transaction
   }
 
   encode(event: Event, id: MessageId, out: ByteWriter): void {
+    const { head, middle, copy, idKey, tail } = this.#frame
     out.constant(ID)
     writeUuid(out, id.bytes, id.length)
-    out.constant(this.#stretches.head)
+    out.constant(head)
     out.constant(NULL_VALUE)
     out.constant(DATA)
     out.constant(NULL_VALUE)
@@ -139,33 +156,15 @@ class MessageEncoder implements Encoder {
     if (encoding === 'base64') out.text(',"content_encoding":"base64"')
     out.constant(TIMESTAMP)
     this.#transaction.writeTime(out, event, id)
-    out.constant(this.#stretches.middle)
-    if (this.#copy) out.constant(NULL_VALUE)
-    if (this.#idKey !== null) {
-      out.constant(this.#idKey)
+    out.constant(middle)
+    if (copy) out.constant(NULL_VALUE)
+    if (idKey !== null) {
+      out.constant(idKey)
       out.constant(NULL_VALUE)
     }
-    out.constant(this.#tail)
+    out.constant(tail)
     writeTxEnd(out, event, id, this.#transaction)
   }
-}
-
-function stretches(operation: Operation, entity: string, copy: boolean): Stretches {
-  const name = JSON.stringify(entity)
-  return {
-    head: new Constant(`","event_type":"${operation}","entity_type":${name},"entity_id":`),
-    middle: new Constant(`,"operation":"${operation}"${copy ? ',"entity":' : ''}`),
-  }
-}
-
-/** `,"order_item_id":`; null for an entity called Entity, whose key stands there already. */
-function idKey(entity: string): Constant | null {
-  const key = `${snakeCase(entity)}_id`
-  return key === 'entity_id' ? null : new Constant(`,${JSON.stringify(key)}:`)
-}
-
-function tail(table: string | null, schema: string | null): Constant {
-  return new Constant(`,"table":${JSON.stringify(table)},"schema":${JSON.stringify(schema)},"tx":`)
 }
 
 function writeTxEnd(out: ByteWriter, event: Event, id: MessageId, transaction: TransactionText): void {

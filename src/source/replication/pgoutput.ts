@@ -47,6 +47,7 @@ export class PgoutputDecoder {
     commitTimeUs: null,
   }
   #buffer: Buffer = Buffer.alloc(0)
+  #view = new DataView(this.#buffer.buffer)
   #at = 0
   #end = 0
   /** Ordinal of the next change in the transaction. */
@@ -120,8 +121,7 @@ export class PgoutputDecoder {
   }
 
   #commit(sink: Sink): void {
-    this.#u8()
-    this.#u64()
+    this.#skip(9) // flags, and the LSN that BEGIN gave
     const endLsn = this.#u64() as Lsn
     this.inTransaction = false
     sink.progress(endLsn)
@@ -247,7 +247,8 @@ export class PgoutputDecoder {
       columns.push({ name, key, type: builtin ?? this.#types.get(typeOid) ?? STRING })
     }
     if (own.length > 0 && !typesAreFresh) return own
-    this.#relations.set(oid, { oid, schema, table, replicaIdentity, columns })
+    const index = this.#relations.get(oid)?.index ?? this.#relations.size
+    this.#relations.set(oid, { oid, index, schema, table, replicaIdentity, columns })
     return null
   }
 
@@ -302,6 +303,11 @@ export class PgoutputDecoder {
     if (this.#at + bytes > this.#end) throw malformed('a message that ends early')
   }
 
+  #skip(bytes: number): void {
+    this.#need(bytes)
+    this.#at += bytes
+  }
+
   #u8(): number {
     this.#need(1)
     return this.#buffer[this.#at++]!
@@ -323,16 +329,23 @@ export class PgoutputDecoder {
 
   #u64(): bigint {
     this.#need(8)
-    const value = this.#buffer.readBigUInt64BE(this.#at)
+    const value = this.#memory().getBigUint64(this.#buffer.byteOffset + this.#at)
     this.#at += 8
     return value
   }
 
   #i64(): bigint {
     this.#need(8)
-    const value = this.#buffer.readBigInt64BE(this.#at)
+    const value = this.#memory().getBigInt64(this.#buffer.byteOffset + this.#at)
     this.#at += 8
     return value
+  }
+
+  /** The memory that the buffer lies in. Buffer's own reading of 64 bits makes four bigints for one. */
+  #memory(): DataView {
+    const memory = this.#buffer.buffer
+    if (memory !== this.#view.buffer) this.#view = new DataView(memory)
+    return this.#view
   }
 
   #cstring(): string {
