@@ -2,10 +2,9 @@
  * Draining a backlog: the daemon in each of its variants, and the limits of the same run in between. Each repetition
  * also reads one row with every program, which is its start-up; the median of those is taken off its figures.
  */
-import { MAX_BATCH_MESSAGES } from '../src/publish/batch.ts'
 import { type Backlog, type Content, writeBacklog } from './backlog.ts'
 import { type Cost, type DaemonCost, deleteStreams, runDaemon } from './daemon-run.ts'
-import { runPgRecvlogical, runRawPublisher, runRawReader } from './limit-runs.ts'
+import { runPgRecvlogical, runRawPublisher, runRawReader, STORE_MODES, type StoreMode } from './limit-runs.ts'
 import type { Options } from './options.ts'
 import { findPgRecvlogical, type MessageSize, type Servers } from './servers.ts'
 import { median, type Spread, spread } from './statistics.ts'
@@ -45,6 +44,15 @@ interface Subject {
   readonly store?: Subject
 }
 
+interface Subjects {
+  readonly readers: readonly Subject[]
+  /** One for each size of message. */
+  readonly groups: readonly {
+    readonly daemons: readonly Subject[]
+    readonly publishers: readonly Subject[]
+  }[]
+}
+
 export async function runBacklog(
   servers: Servers,
   scenario: string,
@@ -58,7 +66,7 @@ export async function runBacklog(
   try {
     const subjects = subjectsOf(servers, backlog, options)
     for (let run = 1; run <= options.runs; run++) {
-      for (const subject of rotated(subjects, run)) {
+      for (const subject of inTurn(subjects, run)) {
         if (subject.kind !== 'store') subject.startups.push(await subject.run('last'))
         const cost = await subject.run('all')
         subject.runs.push(cost)
@@ -66,8 +74,8 @@ export async function runBacklog(
         say(`${scenario} ${run}/${options.runs}: ${subject.name} ${Math.round(rate)}/s`)
       }
     }
-    const reader = subjects.find(({ kind }) => kind === 'read') ?? null
-    return { scenario, rows, measured: subjects.map(subject => summary(subject, rows, reader)) }
+    const reader = subjects.readers[0] ?? null
+    return { scenario, rows, measured: inTurn(subjects, 1).map(subject => summary(subject, rows, reader)) }
   } finally {
     await deleteStreams(servers)
     await backlog.close()
@@ -75,7 +83,7 @@ export async function runBacklog(
 }
 
 /** pg_recvlogical first: it is the yardstick where it is there. A publisher stands behind its daemon. */
-function subjectsOf(servers: Servers, backlog: Backlog, options: Options): readonly Subject[] {
+function subjectsOf(servers: Servers, backlog: Backlog, options: Options): Subjects {
   const pgRecvlogical = findPgRecvlogical()
   const blank = () => ({ runs: [], startups: [] })
   const readers: Subject[] = []
@@ -84,16 +92,17 @@ function subjectsOf(servers: Servers, backlog: Backlog, options: Options): reado
     readers.push({ name: 'pg_recvlogical', kind: 'read', run, ...blank() })
   }
   readers.push({ name: 'raw reader', kind: 'read', run: which => runRawReader(backlog, which), ...blank() })
-  const daemons = options.entities.flatMap(entity => {
+  const groups = options.entities.map(entity => {
     let message: MessageSize | null = null
-    const publisher = (name: string, batch: number): Subject => ({
-      name: `${name}, ${entity}`,
-      kind: 'store',
-      run: () => runRawPublisher(servers, message!, backlog.rows, batch),
-      ...blank(),
-    })
-    const store = publisher('raw publisher', 1)
-    const batches = publisher('raw publisher in batches', MAX_BATCH_MESSAGES)
+    const publishers = STORE_MODES.map(
+      (mode: StoreMode): Subject => ({
+        name: `raw publisher, ${mode}, ${entity}`,
+        kind: 'store',
+        run: () => runRawPublisher(servers, message!, backlog.rows, mode),
+        ...blank(),
+      }),
+    )
+    const store = publishers[0]!
     const daemons = options.builds.map((build): Subject => {
       const run = async (which: 'all' | 'last'): Promise<DaemonCost> => {
         await deleteStreams(servers)
@@ -103,16 +112,22 @@ function subjectsOf(servers: Servers, backlog: Backlog, options: Options): reado
       }
       return { name: `${build.name}, ${entity}`, kind: 'daemon', run, ...blank(), store }
     })
-    return options.limits ? [...daemons, store, batches] : daemons
+    return { daemons, publishers: options.limits ? publishers : [] }
   })
-  return options.limits ? [...readers, ...daemons] : daemons
+  return { readers: options.limits ? readers : [], groups }
 }
 
-/** Readers and daemons take turns in who is first; a publisher always follows a daemon, for its stream and its size. */
-function rotated(subjects: readonly Subject[], run: number): readonly Subject[] {
-  const readers = subjects.filter(({ kind }) => kind === 'read')
-  const others = subjects.filter(({ kind }) => kind !== 'read')
-  return run % 2 === 1 ? [...readers, ...others] : [...others, ...readers]
+/**
+ * Readers and daemons take turns in who is first, and so do several daemons: whoever comes behind another drain was seen
+ * a tenth faster. Publishers always follow a daemon, for its stream and its size.
+ */
+function inTurn({ readers, groups }: Subjects, run: number): readonly Subject[] {
+  const back = run % 2 === 0
+  const others = groups.flatMap(({ daemons, publishers }) => [
+    ...(back ? daemons.toReversed() : daemons),
+    ...publishers,
+  ])
+  return back ? [...others, ...readers] : [...readers, ...others]
 }
 
 /** What is too short to be seen, such as the walsender of one row, counts as nothing. */

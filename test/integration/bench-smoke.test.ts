@@ -52,11 +52,15 @@ test('every scenario gives its figures, and every row arrives', { timeout: 240_0
     assert.deepEqual(kinds, [
       'read: raw reader',
       'daemon: daemon, omit',
-      'store: raw publisher, omit',
-      'store: raw publisher in batches, omit',
+      'store: raw publisher, singles, omit',
+      'store: raw publisher, chains, omit',
+      'store: raw publisher, batches, omit',
+      'store: raw publisher, fast ingest, omit',
       'daemon: daemon, copy',
-      'store: raw publisher, copy',
-      'store: raw publisher in batches, copy',
+      'store: raw publisher, singles, copy',
+      'store: raw publisher, chains, copy',
+      'store: raw publisher, batches, copy',
+      'store: raw publisher, fast ingest, copy',
     ])
     for (const each of measured) checkMeasured(each)
   }
