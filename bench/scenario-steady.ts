@@ -1,8 +1,9 @@
 /**
  * Latency at a steady rate. Writers inside PostgreSQL commit at intended times, whatever the daemon does, so a stall
  * shows in every event that fell into it (no coordinated omission). Up to 5,000 events a second each is a transaction
- * of its own, above that ten share one. The first two seconds are not counted. The limit of the same run is a reader
- * that discards: what PostgreSQL itself needs from the commit until a client has it, next to the same writers.
+ * of its own, above that ten share one. The first two seconds are not counted. The limits of the same run, next to the
+ * same writers: a reader that discards, which is what PostgreSQL itself needs from the commit until a client has it; and
+ * a bridge that does nothing but read and publish, which is what the two servers need.
  */
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -13,7 +14,7 @@ import type { Options } from './options.ts'
 import { startProgram, until } from './program.ts'
 import type { RawReaderResult } from './raw-reader.ts'
 import { findResult } from './report-line.ts'
-import { openSession, type Servers, streamState } from './servers.ts'
+import { ask, messageSize, openSession, type Servers, streamState } from './servers.ts'
 import { median, type Percentiles } from './statistics.ts'
 import { cpuSeconds, memoryMib } from './usage.ts'
 
@@ -29,10 +30,13 @@ export interface SteadyResult {
   readonly runs: readonly SteadyRun[]
 }
 
-/** Milliseconds from the commit of a row to the read that brought it, where nothing else is done with it. */
+/** Milliseconds from the commit of a row. */
 export interface SteadyLimit {
   readonly rate: number
-  readonly runs: readonly Percentiles[]
+  /** To the read that brought it, where nothing else is done with it. */
+  readonly toRead: readonly Percentiles[]
+  /** To the publish ack of a message of the daemon's size, by a bridge that does nothing else. */
+  readonly toAck: readonly Percentiles[]
 }
 
 const WARM_UP_SECONDS = 2
@@ -63,7 +67,7 @@ export async function runSteady(
 ): Promise<{ results: readonly SteadyResult[]; limits: readonly SteadyLimit[] }> {
   const rates = options.rates.map(rate => ({
     rate,
-    limit: [] as Percentiles[],
+    limit: { rate, toRead: [] as Percentiles[], toAck: [] as Percentiles[] },
     cases: options.builds.flatMap(build =>
       options.entities.map(entity => {
         const name = `${build.name}, ${entity}`
@@ -75,21 +79,23 @@ export async function runSteady(
     say(`steady ${rate}/s ${run}/${options.runs}: ${who} p50 ${p50.toFixed(2)} ms, p99 ${p99.toFixed(2)} ms`)
   for (let run = 1; run <= options.runs; run++) {
     for (const { rate, limit, cases } of rates) {
-      if (options.limits) {
-        const measured = await readOnce(servers, rate, options.seconds)
-        limit.push(measured)
-        tell(rate, run, 'reader', measured)
-      }
       for (const { settings, result } of cases) {
         const measured = await runOnce(servers, settings, rate, options.seconds)
         result.runs.push(measured)
         tell(rate, run, result.name, measured.latencies.commitToAck)
       }
+      if (!options.limits) continue
+      const bridge = await bridgeOnce(servers, rate, options.seconds)
+      limit.toAck.push(bridge)
+      tell(rate, run, 'raw bridge', bridge)
+      const reader = await readOnce(servers, rate, options.seconds)
+      limit.toRead.push(reader)
+      tell(rate, run, 'reader', reader)
     }
   }
   return {
     results: rates.flatMap(({ cases }) => cases.map(({ result }) => result)),
-    limits: rates.map(({ rate, limit }) => ({ rate, runs: limit })).filter(({ runs }) => runs.length > 0),
+    limits: options.limits ? rates.map(({ limit }) => limit) : [],
   }
 }
 
@@ -104,8 +110,7 @@ export function medianLatency(
 
 async function readOnce({ postgres }: Servers, rate: number, seconds: number): Promise<Percentiles> {
   const { url, session, slot } = await prepare(postgres)
-  const total = rate * (seconds + WARM_UP_SECONDS)
-  const args = [url, slot, PUBLICATION, String(total), String(rate * WARM_UP_SECONDS)]
+  const args = [url, slot, PUBLICATION, String(total(rate, seconds)), String(rate * WARM_UP_SECONDS)]
   try {
     const reader = await startProgram({
       program: process.execPath,
@@ -113,7 +118,7 @@ async function readOnce({ postgres }: Servers, rate: number, seconds: number): P
     })
     try {
       await until(reader, 30_000, 20, async () => (await walsenderOf(session, slot)) ?? undefined)
-      await writeSteadily(url, rate, total)
+      await writeSteadily(url, rate, total(rate, seconds))
       const result = await until(reader, 60_000, 20, () => findResult<RawReaderResult>(reader.log()))
       return result.commitToRead
     } finally {
@@ -123,6 +128,56 @@ async function readOnce({ postgres }: Servers, rate: number, seconds: number): P
     await dropSlot(session, slot)
     await session.end()
   }
+}
+
+/** Publishes what the daemon that ran before did, into a stream like that one's. */
+async function bridgeOnce(servers: Servers, rate: number, seconds: number): Promise<Percentiles> {
+  const { postgres, nats, nc } = servers
+  const { subject, header, payload } = await messageSize(nc, STREAM, 1)
+  const { config } = await ask<{ config: object }>(nc, `STREAM.INFO.${STREAM}`)
+  await deleteStreams(servers)
+  await ask(nc, `STREAM.CREATE.${STREAM}`, config)
+  const { url, session, slot } = await prepare(postgres)
+  const sizes = [header, payload].map(String)
+  const bridge = await startProgram({
+    program: process.execPath,
+    args: [join(HERE, 'raw-bridge.js'), url, slot, PUBLICATION, nats.url, subject, ...sizes],
+  })
+  try {
+    await until(bridge, 30_000, 20, async () => (await walsenderOf(session, slot)) ?? undefined)
+    const { latencies } = await listen(servers, rate, seconds, () =>
+      writeSteadily(url, rate, total(rate, seconds)),
+    )
+    return latencies.commitToAck
+  } finally {
+    await bridge.stop('SIGKILL')
+    await dropSlot(session, slot)
+    await session.end()
+  }
+}
+
+/** What a consumer of the stream, which listens in on publish acks, sees of what is written. */
+async function listen(
+  { nats }: Servers,
+  rate: number,
+  seconds: number,
+  write: () => Promise<void>,
+): Promise<LatencyResult> {
+  const args = [nats.url, STREAM, String(total(rate, seconds)), String(rate * WARM_UP_SECONDS)]
+  const program = join(HERE, 'latency-consumer.js')
+  const consumer = await startProgram({ program: process.execPath, args: [program, ...args] })
+  try {
+    await until(consumer, 30_000, 20, () => (consumer.log().includes('ready') ? true : undefined))
+    await write()
+    return await until(consumer, 60_000, 20, () => findResult<LatencyResult>(consumer.log()))
+  } finally {
+    await consumer.stop('SIGKILL')
+  }
+}
+
+/** Rows of a run. */
+function total(rate: number, seconds: number): number {
+  return rate * (seconds + WARM_UP_SECONDS)
 }
 
 /** An empty database with the writer and a slot. */
@@ -142,32 +197,23 @@ async function runOnce(
   rate: number,
   seconds: number,
 ): Promise<SteadyRun> {
-  const { postgres, nats, nc } = servers
+  const { postgres, nc } = servers
   await deleteStreams(servers)
   const { url, session, slot } = await prepare(postgres)
   const daemon = await startDaemon(servers, url, slot, settings)
-  const total = rate * (seconds + WARM_UP_SECONDS)
-  const args = [nats.url, STREAM, String(total), String(rate * WARM_UP_SECONDS)]
   try {
     await until(daemon, 60_000, 20, () => streams(daemon.httpPort))
     await until(daemon, 60_000, 20, () => streamState(nc, STREAM))
-    const program = join(HERE, 'latency-consumer.js')
-    const consumer = await startProgram({ program: process.execPath, args: [program, ...args] })
-    try {
-      await until(consumer, 30_000, 20, () => (consumer.log().includes('ready') ? true : undefined))
+    const load = { daemon: 0, nats: 0 }
+    const result = await listen(servers, rate, seconds, async () => {
       const before = { daemon: cpuSeconds(daemon.pid)!, nats: servers.natsCpuSeconds() }
       const began = performance.now()
-      await writeSteadily(url, rate, total)
-      const result = await until(consumer, 60_000, 20, () => findResult<LatencyResult>(consumer.log()))
+      await writeSteadily(url, rate, total(rate, seconds))
       const span = (performance.now() - began) / 1000
-      const load = {
-        daemon: (cpuSeconds(daemon.pid)! - before.daemon) / span,
-        nats: (servers.natsCpuSeconds() - before.nats) / span,
-      }
-      return { ...result, load, peakMib: memoryMib(daemon.pid).peak }
-    } finally {
-      await consumer.stop('SIGKILL')
-    }
+      load.daemon = (cpuSeconds(daemon.pid)! - before.daemon) / span
+      load.nats = (servers.natsCpuSeconds() - before.nats) / span
+    })
+    return { ...result, load, peakMib: memoryMib(daemon.pid).peak }
   } finally {
     await daemon.stop()
     await dropSlot(session, slot)

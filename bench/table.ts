@@ -3,7 +3,7 @@ import type { BacklogResult, Measured } from './scenario-backlog.ts'
 import type { IdleResult } from './scenario-idle.ts'
 import type { MemoryResult } from './scenario-memory.ts'
 import { medianLatency, type SteadyLimit, type SteadyResult } from './scenario-steady.ts'
-import { median, type Spread } from './statistics.ts'
+import { median, type Percentiles, type Spread } from './statistics.ts'
 
 const PERCENTILES = ['p50', 'p90', 'p99', 'p999', 'max'] as const
 
@@ -86,10 +86,14 @@ export function steadyTable(results: readonly SteadyResult[], limits: readonly S
         : ['', '', '']),
     ]),
   )
-  const limitRows = limits.map(({ rate: wanted, runs }) => [
-    ...[`${wanted}/s reader that discards`, 'commit to read'],
+  const limitRow = (name: string, kind: string, runs: readonly Percentiles[]) => [
+    ...[name, kind],
     ...PERCENTILES.map(percentile => figure(median(runs.map(run => run[percentile])), 2)),
     ...['', '', ''],
+  ]
+  const limitRows = limits.flatMap(({ rate: wanted, toRead, toAck }) => [
+    limitRow(`${wanted}/s reader that discards`, 'commit to read', toRead),
+    limitRow(`${wanted}/s raw bridge`, kinds.commitToAck, toAck),
   ])
   return ['### steady, medians of the runs', '', table(head, [...limitRows, ...rows]), ''].join('\n')
 }

@@ -99,7 +99,9 @@ function checkOthers(result: BenchResult) {
     steadyLimits.map(({ rate }) => rate),
     [...new Set(steady.map(({ rate }) => rate))],
   )
-  for (const { runs } of steadyLimits) assert.ok(runs[0]!.p50 > 0 && runs[0]!.p50 <= runs[0]!.max)
+  for (const { toRead, toAck } of steadyLimits) {
+    for (const { p50, max } of [toRead[0]!, toAck[0]!]) assert.ok(p50 > 0 && p50 <= max)
+  }
   assert.deepEqual(
     memory.map(({ scenario, rows, runs }) => [scenario, rows, runs.length]),
     [
