@@ -35,6 +35,7 @@ export interface Options {
   readonly rows: number
   readonly hugeRows: number
   readonly seconds: number
+  readonly warmUp: number
   readonly rates: readonly number[]
   readonly entities: readonly ('omit' | 'copy')[]
   readonly builds: readonly Build[]
@@ -56,6 +57,7 @@ export const HELP = `npm run bench -- [options]
   --rows N           rows of a backlog (300000; mixed takes a third, large-rows a thirtieth)
   --huge-rows N      rows of the one transaction of huge-tx (1000000)
   --seconds N        length of each steady rate and of idle (10)
+  --warm-up N        seconds of each steady rate before that (10)
   --rates a,b        events per second of steady (500,5000,20000)
   --entity a,b       [event] entity of the daemon (omit,copy)
   --daemon FILE      the main.js to measure (this build's)
@@ -82,6 +84,7 @@ export function parseOptions(args: readonly string[], main: string): Options | n
       rows: { type: 'string', default: '300000' },
       'huge-rows': { type: 'string', default: '1000000' },
       seconds: { type: 'string', default: '10' },
+      'warm-up': { type: 'string', default: '10' },
       rates: { type: 'string', default: '500,5000,20000' },
       entity: { type: 'string', default: 'omit,copy' },
       daemon: { type: 'string', default: main },
@@ -113,6 +116,7 @@ export function parseOptions(args: readonly string[], main: string): Options | n
     rows: count('rows', values.rows),
     hugeRows: count('huge-rows', values['huge-rows']),
     seconds: count('seconds', values.seconds),
+    warmUp: count('warm-up', values['warm-up']),
     rates: values.rates.split(',').map(rate => count('rates', rate)),
     entities: values.entity.split(',').map(name => oneOf(['omit', 'copy'] as const, name)),
     builds: [{ name: 'daemon', main: values.daemon, env: [] }, ...builds, ...variants],

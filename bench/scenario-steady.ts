@@ -1,7 +1,8 @@
 /**
  * Latency at a steady rate. Writers inside PostgreSQL commit at intended times, whatever the daemon does, so a stall
  * shows in every event that fell into it (no coordinated omission). Up to 5,000 events a second each is a transaction
- * of its own, above that ten share one. The first two seconds are not counted. The limits of the same run, next to the
+ * of its own, above that ten share one. The first seconds are not counted (`--warm-up`): at 500 events a second V8 takes
+ * some eight to compile what runs for each. The limits of the same run, next to the
  * same writers: a reader that discards, which is what PostgreSQL itself needs from the commit until a client has it; and
  * a bridge that does nothing but read and publish, which is what the two servers need.
  */
@@ -20,7 +21,7 @@ import { cpuSeconds, memoryMib } from './usage.ts'
 
 export interface SteadyRun extends LatencyResult {
   /** Cores kept busy, 1 being one of them. */
-  readonly load: { readonly daemon: number; readonly nats: number }
+  readonly cores: { readonly daemon: number; readonly nats: number }
   readonly peakMib: number
 }
 
@@ -39,11 +40,19 @@ export interface SteadyLimit {
   readonly toAck: readonly Percentiles[]
 }
 
-const WARM_UP_SECONDS = 2
 const ALONE_UP_TO = 5_000
 const ROWS_TOGETHER = 10
 const ONE_WRITER_UP_TO = 1_000
 const WRITERS = 4
+/** What is written in one run. */
+interface Load {
+  /** Rows a second. */
+  readonly rate: number
+  readonly rows: number
+  /** So many of them are not counted, the first ones. */
+  readonly skip: number
+}
+
 const HERE = dirname(fileURLToPath(import.meta.url))
 
 const WRITER = `
@@ -66,7 +75,7 @@ export async function runSteady(
   say: (text: string) => void,
 ): Promise<{ results: readonly SteadyResult[]; limits: readonly SteadyLimit[] }> {
   const rates = options.rates.map(rate => ({
-    rate,
+    load: { rate, rows: rate * (options.warmUp + options.seconds), skip: rate * options.warmUp },
     limit: { rate, toRead: [] as Percentiles[], toAck: [] as Percentiles[] },
     cases: options.builds.flatMap(build =>
       options.entities.map(entity => {
@@ -77,20 +86,27 @@ export async function runSteady(
   }))
   const tell = (rate: number, run: number, who: string, { p50, p99 }: Percentiles) =>
     say(`steady ${rate}/s ${run}/${options.runs}: ${who} p50 ${p50.toFixed(2)} ms, p99 ${p99.toFixed(2)} ms`)
-  for (let run = 1; run <= options.runs; run++) {
-    for (const { rate, limit, cases } of rates) {
+  for (const { load, limit, cases } of rates) {
+    const { rate } = load
+    const daemons = async (run: number) => {
       for (const { settings, result } of cases) {
-        const measured = await runOnce(servers, settings, rate, options.seconds)
+        const measured = await runOnce(servers, settings, load)
         result.runs.push(measured)
         tell(rate, run, result.name, measured.latencies.commitToAck)
       }
-      if (!options.limits) continue
-      const bridge = await bridgeOnce(servers, rate, options.seconds)
+    }
+    const limits = async (run: number) => {
+      const bridge = await bridgeOnce(servers, load)
       limit.toAck.push(bridge)
       tell(rate, run, 'raw bridge', bridge)
-      const reader = await readOnce(servers, rate, options.seconds)
+      const reader = await readOnce(servers, load)
       limit.toRead.push(reader)
       tell(rate, run, 'reader', reader)
+    }
+    // In turns: the disk still writes what the one before left behind.
+    for (let run = 1; run <= options.runs; run++) {
+      const steps = options.limits ? [daemons, limits] : [daemons]
+      for (const step of run % 2 === 1 ? steps : steps.reverse()) await step(run)
     }
   }
   return {
@@ -108,9 +124,9 @@ export function medianLatency(
   return median(runs.map(run => run.latencies[which][percentile]))
 }
 
-async function readOnce({ postgres }: Servers, rate: number, seconds: number): Promise<Percentiles> {
+async function readOnce({ postgres }: Servers, load: Load): Promise<Percentiles> {
   const { url, session, slot } = await prepare(postgres)
-  const args = [url, slot, PUBLICATION, String(total(rate, seconds)), String(rate * WARM_UP_SECONDS)]
+  const args = [url, slot, PUBLICATION, String(load.rows), String(load.skip)]
   try {
     const reader = await startProgram({
       program: process.execPath,
@@ -118,7 +134,7 @@ async function readOnce({ postgres }: Servers, rate: number, seconds: number): P
     })
     try {
       await until(reader, 30_000, 20, async () => (await walsenderOf(session, slot)) ?? undefined)
-      await writeSteadily(url, rate, total(rate, seconds))
+      await writeSteadily(url, load)
       const result = await until(reader, 60_000, 20, () => findResult<RawReaderResult>(reader.log()))
       return result.commitToRead
     } finally {
@@ -131,7 +147,7 @@ async function readOnce({ postgres }: Servers, rate: number, seconds: number): P
 }
 
 /** Publishes what the daemon that ran before did, into a stream like that one's. */
-async function bridgeOnce(servers: Servers, rate: number, seconds: number): Promise<Percentiles> {
+async function bridgeOnce(servers: Servers, load: Load): Promise<Percentiles> {
   const { postgres, nats, nc } = servers
   const { subject, header, payload } = await messageSize(nc, STREAM, 1)
   const { config } = await ask<{ config: object }>(nc, `STREAM.INFO.${STREAM}`)
@@ -145,9 +161,7 @@ async function bridgeOnce(servers: Servers, rate: number, seconds: number): Prom
   })
   try {
     await until(bridge, 30_000, 20, async () => (await walsenderOf(session, slot)) ?? undefined)
-    const { latencies } = await listen(servers, rate, seconds, () =>
-      writeSteadily(url, rate, total(rate, seconds)),
-    )
+    const { latencies } = await listen(servers, load, () => writeSteadily(url, load))
     return latencies.commitToAck
   } finally {
     await bridge.stop('SIGKILL')
@@ -157,13 +171,8 @@ async function bridgeOnce(servers: Servers, rate: number, seconds: number): Prom
 }
 
 /** What a consumer of the stream, which listens in on publish acks, sees of what is written. */
-async function listen(
-  { nats }: Servers,
-  rate: number,
-  seconds: number,
-  write: () => Promise<void>,
-): Promise<LatencyResult> {
-  const args = [nats.url, STREAM, String(total(rate, seconds)), String(rate * WARM_UP_SECONDS)]
+async function listen({ nats }: Servers, load: Load, write: () => Promise<void>): Promise<LatencyResult> {
+  const args = [nats.url, STREAM, String(load.rows), String(load.skip)]
   const program = join(HERE, 'latency-consumer.js')
   const consumer = await startProgram({ program: process.execPath, args: [program, ...args] })
   try {
@@ -175,28 +184,19 @@ async function listen(
   }
 }
 
-/** Rows of a run. */
-function total(rate: number, seconds: number): number {
-  return rate * (seconds + WARM_UP_SECONDS)
-}
-
 /** An empty database with the writer and a slot. */
 async function prepare(postgres: Servers['postgres']) {
   const url = await postgres.createDatabase()
   await createSchema(url)
   const session = await openSession(url)
   await session.query(WRITER)
+  await session.query('CHECKPOINT')
   const slot = `bench_${url.split('/').at(-1)}`
   await createSlot(session, slot)
   return { url, session, slot }
 }
 
-async function runOnce(
-  servers: Servers,
-  settings: DaemonSettings,
-  rate: number,
-  seconds: number,
-): Promise<SteadyRun> {
+async function runOnce(servers: Servers, settings: DaemonSettings, load: Load): Promise<SteadyRun> {
   const { postgres, nc } = servers
   await deleteStreams(servers)
   const { url, session, slot } = await prepare(postgres)
@@ -204,16 +204,16 @@ async function runOnce(
   try {
     await until(daemon, 60_000, 20, () => streams(daemon.httpPort))
     await until(daemon, 60_000, 20, () => streamState(nc, STREAM))
-    const load = { daemon: 0, nats: 0 }
-    const result = await listen(servers, rate, seconds, async () => {
+    const cores = { daemon: 0, nats: 0 }
+    const result = await listen(servers, load, async () => {
       const before = { daemon: cpuSeconds(daemon.pid)!, nats: servers.natsCpuSeconds() }
       const began = performance.now()
-      await writeSteadily(url, rate, total(rate, seconds))
+      await writeSteadily(url, load)
       const span = (performance.now() - began) / 1000
-      load.daemon = (cpuSeconds(daemon.pid)! - before.daemon) / span
-      load.nats = (servers.natsCpuSeconds() - before.nats) / span
+      cores.daemon = (cpuSeconds(daemon.pid)! - before.daemon) / span
+      cores.nats = (servers.natsCpuSeconds() - before.nats) / span
     })
-    return { ...result, load, peakMib: memoryMib(daemon.pid).peak }
+    return { ...result, cores, peakMib: memoryMib(daemon.pid).peak }
   } finally {
     await daemon.stop()
     await dropSlot(session, slot)
@@ -221,13 +221,12 @@ async function runOnce(
   }
 }
 
-/** `total` rows in all, from a moment on. */
-export async function writeSteadily(url: string, rate: number, total: number): Promise<void> {
+async function writeSteadily(url: string, { rate, rows }: Load): Promise<void> {
   const each = rate <= ALONE_UP_TO ? 1 : ROWS_TOGETHER
   const writers = rate <= ONE_WRITER_UP_TO ? 1 : WRITERS
   const sessions = await Promise.all(Array.from({ length: writers }, () => openSession(url)))
   const start = new Date(Date.now() + 200).toISOString()
-  const transactions = Math.floor(total / each)
+  const transactions = Math.floor(rows / each)
   await Promise.all(
     sessions.map((session, index) =>
       session.query('CALL write_steadily($1, $2, $3, $4, $5, $6)', [

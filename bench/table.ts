@@ -80,8 +80,8 @@ export function steadyTable(results: readonly SteadyResult[], limits: readonly S
       ...(index === 0
         ? [
             figure(median(runs.map(run => run.achievedRate)), 0),
-            figure(median(runs.map(run => run.load.daemon)), 3),
-            figure(median(runs.map(run => run.load.nats)), 3),
+            figure(median(runs.map(run => run.cores.daemon)), 3),
+            figure(median(runs.map(run => run.cores.nats)), 3),
           ]
         : ['', '', '']),
     ]),

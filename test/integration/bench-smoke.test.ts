@@ -27,6 +27,8 @@ const SMALL = [
   '5000',
   '--seconds',
   '1',
+  '--warm-up',
+  '2',
   '--no-fsync',
 ]
 

@@ -9,7 +9,8 @@ import { pathToFileURL } from 'node:url'
 import { projectRoot } from './project-root.ts'
 import { freePort, ServerProcess, startWatchdog, type Watchdog } from './server-process.ts'
 
-export type NatsRelease = 'oldest' | 'newest' | '2.12'
+export const NATS_RELEASES = ['oldest', '2.12', 'newest'] as const
+export type NatsRelease = (typeof NATS_RELEASES)[number]
 
 export interface NatsOptions {
   readonly release?: NatsRelease

@@ -10,6 +10,9 @@ import pg from 'pg'
 import { projectRoot } from './project-root.ts'
 import { freePort, ServerProcess, startWatchdog } from './server-process.ts'
 
+/** What `--pg` of the tools takes. */
+export const POSTGRES_MAJORS = ['14', '15', '16', '17', '18'] as const
+
 export interface PostgresOptions {
   readonly major?: number
   /** Over the kit's own settings; PostgreSQL's names and spellings. */
