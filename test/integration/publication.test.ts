@@ -221,6 +221,21 @@ describe("somebody else's publication", () => {
     await stranger.end()
   })
 
+  it('is asked for without rules too: with the tables of others, which a superuser may publish', async () => {
+    const stranger = await connect('stranger')
+    const error = await refusal(ensure('all', 'own', stranger))
+    assert.match(error.message, /^role "stranger" may not create/)
+    const sql = /run: (CREATE .*?;)$/m.exec(error.remedy)?.[1]
+    assert.ok(sql !== undefined, error.remedy)
+    await admin(sql)
+    const used = await ensure('all', 'own', stranger)
+    assert.equal(used.action, 'use')
+    assert.ok(names(used).includes('public.tb_order') && names(used).includes('public.tb_event'))
+    // Its UPDATE and DELETE would fail.
+    assert.ok(!names(used).includes('public.tb_log'))
+    await stranger.end()
+  })
+
   it('made by hand as the same role is added to and never cut', async () => {
     await client.query(`CREATE PUBLICATION "Ob""s 1" FOR TABLE tb_order_item`)
     assert.deepEqual(names(await ensure('all')), ['public.tb_order_item'])

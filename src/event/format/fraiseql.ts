@@ -59,13 +59,13 @@ class Frames {
 
   of(operation: Operation, entity: string, table: string | null, schema: string | null): Frame {
     const key = `${snakeCase(entity)}_id`
-    const [name, ...names] = [entity, table, schema].map(text => JSON.stringify(text))
+    const [entityName, tableName, schemaName] = [entity, table, schema].map(text => JSON.stringify(text))
     return {
-      head: new Constant(`","event_type":"${operation}","entity_type":${name},"entity_id":`),
+      head: new Constant(`","event_type":"${operation}","entity_type":${entityName},"entity_id":`),
       middle: this.#middle(operation),
       copy: this.#copy,
       idKey: key === 'entity_id' ? null : new Constant(`,${JSON.stringify(key)}:`),
-      tail: new Constant(`,"table":${names[0]},"schema":${names[1]},"tx":`),
+      tail: new Constant(`,"table":${tableName},"schema":${schemaName},"tx":`),
     }
   }
 

@@ -285,8 +285,16 @@ function mayNotCreate(request: PublicationRequest, shape: Shape): TableProblem {
   const { database, role } = request.role
   return {
     message: `role "${role}" may not create a publication in database "${database}"`,
-    remedy: `Let a superuser run: ${remedySql(request, shape)}`,
+    remedy: `Let a superuser run: ${remedySql(request, withUnowned(request, shape))}`,
   }
+}
+
+/** Without rules: a superuser may publish more than we. */
+function withUnowned({ everything, relations, identities }: PublicationRequest, shape: Shape): Shape {
+  if (!everything) return shape
+  const unowned = unownedTables([...relations.values()])
+  const safe = unowned.filter(({ oid }) => lacksIdentity(identities, oid) === null)
+  return { ...shape, tables: [...shape.tables, ...safe] }
 }
 
 /** What a person with the rights runs instead of us. */

@@ -23,7 +23,13 @@ import {
 } from './publication-plan.ts'
 import { outsideTables, replanPublication } from './publication-replan.ts'
 import type { FoundTable, RelationFacts, RowOperation, TableProblem, WantedTable } from './wanted-tables.ts'
-import { findTables, publishableTables, ROW_OPERATIONS, wantedOperations } from './wanted-tables.ts'
+import {
+  findTables,
+  publishableTables,
+  ROW_OPERATIONS,
+  unownedTables,
+  wantedOperations,
+} from './wanted-tables.ts'
 
 export interface PublicationOptions {
   readonly name: string
@@ -110,7 +116,12 @@ async function ensure(client: Client, options: PublicationOptions): Promise<Ensu
     ? { tables: publishableTables(relations), waiting: [] }
     : await found(client, { wanted, running }, relations)
   const publication = await readPublication(client, name)
-  const identities = await identitiesOf(client, tables, publication)
+  const all = tables.map(({ relation }) => relation)
+  const identities = await identitiesOf(
+    client,
+    everything ? [...all, ...unownedTables(relations)] : all,
+    publication,
+  )
   const byOid = new Map(relations.map(relation => [relation.oid, relation]))
   const operations = everything ? ROW_OPERATIONS : wantedOperations(wanted)
   const facts = { role, publication, identities, relations: byOid }
@@ -163,11 +174,11 @@ async function found(
 
 async function identitiesOf(
   client: Client,
-  tables: readonly FoundTable[],
+  tables: readonly RelationFacts[],
   publication: PublicationFacts | null,
 ): Promise<ReadonlyMap<number, IdentityFacts>> {
   const members = publication === null ? [] : [...publication.members, ...publication.published]
-  const oids = new Set([...tables.map(({ relation }) => relation.oid), ...members])
+  const oids = new Set([...tables.map(({ oid }) => oid), ...members])
   const facts = await readIdentities(client, [...oids])
   return new Map(facts.map(one => [one.oid, one]))
 }
