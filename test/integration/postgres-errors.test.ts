@@ -204,6 +204,14 @@ describe('connectReplication', () => {
     assert.deepEqual(of(pinned), { ...PINNED_SETTINGS, datestyle: 'ISO, DMY' })
   })
 
+  it('has the settings that the URL asks for, as docs/performance.md says', async () => {
+    const url = `${urlOf('streamer')}?options=-c%20logical_decoding_work_mem%3D256MB`
+    const client = await connectReplication(database(url), options)
+    const { rows } = await client.query('SHOW logical_decoding_work_mem')
+    await client.end()
+    assert.deepEqual(rows, [{ logical_decoding_work_mem: '256MB' }])
+  })
+
   it('explains a role without REPLICATION', async () => {
     const error = await failureOf(connectReplication(database(urlOf('plain')), options))
     assert.equal(error.code, '42501')
