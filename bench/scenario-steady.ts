@@ -1,10 +1,10 @@
 /**
  * Latency at a steady rate. Writers inside PostgreSQL commit at intended times, whatever the daemon does, so a stall
  * shows in every event that fell into it (no coordinated omission). Up to 5,000 events a second each is a transaction
- * of its own, above that ten share one. The first seconds are not counted (`--warm-up`): at 500 events a second V8 takes
- * some eight to compile what runs for each. The limits of the same run, next to the
- * same writers: a reader that discards, which is what PostgreSQL itself needs from the commit until a client has it; and
- * a bridge that does nothing but read and publish, which is what the two servers need.
+ * of its own, above that ten share one. The first seconds are not counted (`--warm-up`): V8 compiles then what runs for
+ * each event. The limits of the same run, next to the same writers: a reader that discards, which is what PostgreSQL itself
+ * needs from the commit until a client has it; and a bridge that does nothing but read and publish, which is what the two
+ * servers need.
  */
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
