@@ -20,6 +20,8 @@ export const BOUNDS: Bounds = { errors: 2, riseMib: 3, rssMib: 150, slowestMs: 1
 const LEAST_ROUNDS = 8
 /** The first third is for warming up. */
 const STEADY_FROM = 1 / 3
+/** So long at least memory is let rise: it was seen to until the ninth minute. */
+const RISING_SECONDS = 600
 const MIB = 2 ** 20
 
 export interface Verdict {
@@ -28,7 +30,7 @@ export interface Verdict {
 }
 
 export function judge(result: SoakResult, reconnectSeconds: number, bounds: Bounds = BOUNDS): Verdict {
-  const steady = steadyPart(result.samples)
+  const steady = steadyPart(result.samples).filter(({ seconds }) => seconds >= RISING_SECONDS)
   const trend = (value: (sample: Gauges) => number): Trend => {
     const points: Point[] = steady.map(sample => ({ seconds: sample.seconds, value: value(sample) }))
     const rounds = meansOf(points, reconnectSeconds)
@@ -111,10 +113,10 @@ function table(result: SoakResult, rss: Trend, heap: Trend): string[] {
     const values = steady.map(value)
     return `${Math.min(...values).toFixed(digits)} to ${Math.max(...values).toFixed(digits)}`
   }
-  const line = ({ slope, error, mean }: Trend): string => {
-    const growth = `slope ${perHour(slope)} ± ${error.toFixed(1)} MiB an hour`
-    return `mean ${mean.toFixed(1)} MiB, ${error === Number.POSITIVE_INFINITY ? 'too short a run for a slope' : growth}`
-  }
+  const line = ({ slope, error, mean }: Trend): string =>
+    error === Number.POSITIVE_INFINITY
+      ? 'too short a run for a slope'
+      : `mean ${mean.toFixed(1)} MiB, slope ${perHour(slope)} ± ${error.toFixed(1)} MiB an hour`
   const rows: readonly (readonly [string, string])[] = [
     ['servers', result.versions],
     ['events', `${result.written} written, ${result.stored} stored, ${result.read} read in order`],
