@@ -3,18 +3,17 @@
  * process beside the limits that both servers set in the same run, and ends everything it started.
  */
 import { writeFileSync } from 'node:fs'
+import { commandLine } from '../test/kit/command-line.ts'
 import { runBench } from './bench.ts'
 import { DAEMON_MAIN } from './daemon-run.ts'
 import { machineText } from './machine.ts'
-import { HELP, type Options, parseOptions } from './options.ts'
+import { FLAGS, HELP, type Options, readOptions } from './options.ts'
 import { plot } from './plot.ts'
 import { backlogTable, idleTable, memoryTable, steadyTable } from './table.ts'
 
 // Ending at once is enough: whatever was started ends with this process.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))
-const options = parseOptions(process.argv.slice(2), DAEMON_MAIN)
-if (options === null) console.log(HELP)
-else await main(options)
+await main(commandLine(HELP, FLAGS, values => readOptions(values, DAEMON_MAIN)))
 
 async function main(options: Options): Promise<void> {
   const result = await runBench(options, text => console.error(text))

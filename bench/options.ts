@@ -1,7 +1,8 @@
 /**
  * What a run of the benchmark is told on its command line. `npm run bench -- --help` prints the list below.
  */
-import { parseArgs } from 'node:util'
+import type { ParseArgsConfig, parseArgs } from 'node:util'
+import { oneOf, wholeOf } from '../test/kit/command-line.ts'
 
 export const SCENARIOS = [
   'backlog-one-tx',
@@ -74,53 +75,53 @@ export const HELP = `npm run bench -- [options]
   --svg FILE         the plot
 `
 
-/** Throws on what it does not know. null: help was asked for. `main`: the daemon of this build. */
-export function parseOptions(args: readonly string[], main: string): Options | null {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      scenario: { type: 'string', default: SCENARIOS.join(',') },
-      runs: { type: 'string', default: '5' },
-      rows: { type: 'string', default: '300000' },
-      'huge-rows': { type: 'string', default: '1000000' },
-      seconds: { type: 'string', default: '10' },
-      'warm-up': { type: 'string', default: '10' },
-      rates: { type: 'string', default: '500,5000,20000' },
-      entity: { type: 'string', default: 'omit,copy' },
-      daemon: { type: 'string', default: main },
-      build: { type: 'string', multiple: true, default: [] },
-      variant: { type: 'string', multiple: true, default: [] },
-      store: { type: 'string', default: 'default' },
-      'no-limits': { type: 'boolean', default: false },
-      'no-fsync': { type: 'boolean', default: false },
-      'work-mem': { type: 'string' },
-      'node-flag': { type: 'string', multiple: true, default: [] },
-      env: { type: 'string', multiple: true, default: [] },
-      json: { type: 'string' },
-      svg: { type: 'string' },
-      help: { type: 'boolean', default: false },
-    },
-  })
-  if (values.help) return null
+/** https://nodejs.org/api/util.html#utilparseargsconfig */
+export const FLAGS = {
+  scenario: { type: 'string', default: SCENARIOS.join(',') },
+  runs: { type: 'string', default: '5' },
+  rows: { type: 'string', default: '300000' },
+  'huge-rows': { type: 'string', default: '1000000' },
+  seconds: { type: 'string', default: '10' },
+  'warm-up': { type: 'string', default: '10' },
+  rates: { type: 'string', default: '500,5000,20000' },
+  entity: { type: 'string', default: 'omit,copy' },
+  daemon: { type: 'string' },
+  build: { type: 'string', multiple: true, default: [] },
+  variant: { type: 'string', multiple: true, default: [] },
+  store: { type: 'string', default: 'default' },
+  'no-limits': { type: 'boolean', default: false },
+  'no-fsync': { type: 'boolean', default: false },
+  'work-mem': { type: 'string' },
+  'node-flag': { type: 'string', multiple: true, default: [] },
+  env: { type: 'string', multiple: true, default: [] },
+  json: { type: 'string' },
+  svg: { type: 'string' },
+} as const satisfies ParseArgsConfig['options']
+
+type Values = ReturnType<typeof parseArgs<{ options: typeof FLAGS }>>['values']
+
+/** Throws on what it does not know. `main`: the daemon of this build. */
+export function readOptions(values: Values, main: string): Options {
+  const daemon = values.daemon ?? main
   const builds = values.build.map(text => {
     const [name = '', ...rest] = text.split('=')
     return { name, main: rest.join('='), env: [] }
   })
   const variants = values.variant.map(text => {
     const [name = '', ...env] = text.split(',')
-    return { name, main: values.daemon, env }
+    return { name, main: daemon, env }
   })
   return {
-    scenarios: values.scenario.split(',').map(name => oneOf(SCENARIOS, name)),
-    runs: count('runs', values.runs),
-    rows: count('rows', values.rows),
-    hugeRows: count('huge-rows', values['huge-rows']),
-    seconds: count('seconds', values.seconds),
-    warmUp: count('warm-up', values['warm-up']),
-    rates: values.rates.split(',').map(rate => count('rates', rate)),
-    entities: values.entity.split(',').map(name => oneOf(['omit', 'copy'] as const, name)),
-    builds: [{ name: 'daemon', main: values.daemon, env: [] }, ...builds, ...variants],
-    store: oneOf(STORES, values.store),
+    scenarios: values.scenario.split(',').map(name => oneOf('scenario', SCENARIOS, name)),
+    runs: wholeOf('runs', values.runs, 1),
+    rows: wholeOf('rows', values.rows, 1),
+    hugeRows: wholeOf('huge-rows', values['huge-rows'], 1),
+    seconds: wholeOf('seconds', values.seconds, 1),
+    warmUp: wholeOf('warm-up', values['warm-up'], 1),
+    rates: values.rates.split(',').map(rate => wholeOf('rates', rate, 1)),
+    entities: values.entity.split(',').map(name => oneOf('entity', ['omit', 'copy'] as const, name)),
+    builds: [{ name: 'daemon', main: daemon, env: [] }, ...builds, ...variants],
+    store: oneOf('store', STORES, values.store),
     limits: !values['no-limits'],
     fsync: !values['no-fsync'],
     workMem: values['work-mem'] ?? null,
@@ -129,17 +130,4 @@ export function parseOptions(args: readonly string[], main: string): Options | n
     json: values.json ?? null,
     svg: values.svg ?? null,
   }
-}
-
-function oneOf<T extends string>(known: readonly T[], name: string): T {
-  const found = known.find(each => each === name)
-  if (found === undefined) throw new Error(`${name} is none of ${known.join(', ')}`)
-  return found
-}
-
-function count(name: string, text: string): number {
-  const value = Number(text)
-  if (!Number.isInteger(value) || value < 1)
-    throw new Error(`--${name} takes a number from 1 on, not ${text}`)
-  return value
 }

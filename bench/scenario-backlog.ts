@@ -118,8 +118,8 @@ function subjectsOf(servers: Servers, backlog: Backlog, options: Options): Subje
 }
 
 /**
- * Readers and daemons take turns in who is first, and so do several daemons: whoever comes behind another drain was seen
- * a tenth faster. Publishers always follow a daemon, for its stream and its size.
+ * Readers and daemons take turns in who is first, and so do several daemons: in one comparison the second of
+ * two was a tenth faster, and in the other order they were alike. Publishers always follow a daemon, for its stream and its size.
  */
 function inTurn({ readers, groups }: Subjects, run: number): readonly Subject[] {
   const back = run % 2 === 0

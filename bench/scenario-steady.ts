@@ -44,6 +44,7 @@ const ALONE_UP_TO = 5_000
 const ROWS_TOGETHER = 10
 const ONE_WRITER_UP_TO = 1_000
 const WRITERS = 4
+
 /** What is written in one run. */
 interface Load {
   /** Rows a second. */

@@ -4,7 +4,7 @@
  */
 import { rmSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { commandLine, numberOf, oneOf } from '../kit/command-line.ts'
+import { commandLine, numberOf, oneOf, wholeOf } from '../kit/command-line.ts'
 import { NATS_RELEASES } from '../kit/nats.ts'
 import { POSTGRES_MAJORS } from '../kit/postgres.ts'
 import { runBench } from './bench.ts'
@@ -36,14 +36,14 @@ const options = commandLine(
     atomic: { type: 'string', default: 'auto' },
   },
   values => ({
-    seed: numberOf('seed', values.seed, 0),
+    seed: wholeOf('seed', values.seed, 0),
     minutes: numberOf('minutes', values.minutes, 0),
     major: values.pg === undefined ? undefined : Number(oneOf('pg', POSTGRES_MAJORS, values.pg)),
     release: values.nats === undefined ? undefined : oneOf('nats', NATS_RELEASES, values.nats),
     cluster: values.cluster,
-    bigRows: numberOf('big', values.big, 0),
+    bigRows: wholeOf('big', values.big, 0),
     only: values.only.split(',').filter(part => part !== ''),
-    window: numberOf('window', values.window, 1),
+    window: wholeOf('window', values.window, 1),
     atomic: oneOf('atomic', ['auto', 'transactions', 'off'] as const, values.atomic),
   }),
 )

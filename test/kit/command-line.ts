@@ -29,6 +29,13 @@ export function numberOf(name: string, text: string, least: number): number {
   throw new Error(`--${name} takes a number from ${least} on, not ${JSON.stringify(text)}`)
 }
 
+/** The same for what is counted. */
+export function wholeOf(name: string, text: string, least: number): number {
+  const value = numberOf(name, text, least)
+  if (Number.isInteger(value)) return value
+  throw new Error(`--${name} takes a whole number, not ${text}`)
+}
+
 export function oneOf<T extends string>(name: string, known: readonly T[], text: string): T {
   const found = known.find(each => each === text)
   if (found !== undefined) return found

@@ -1,5 +1,5 @@
 /** Explores schedules of the simulation, and prints the first broken promise, shrunk, in words. */
-import { commandLine, numberOf } from '../kit/command-line.ts'
+import { commandLine, wholeOf } from '../kit/command-line.ts'
 import { CORE } from './core.ts'
 import { explain, explore } from './explore.ts'
 
@@ -19,8 +19,8 @@ const options = commandLine(
     strict: { type: 'boolean', default: false },
   },
   values => ({
-    seed: numberOf('seed', values.seed, 0),
-    schedules: numberOf('schedules', values.schedules, 1),
+    seed: wholeOf('seed', values.seed, 0),
+    schedules: wholeOf('schedules', values.schedules, 1),
     without: values.without.split(',').filter(kind => kind !== ''),
     strict: values.strict,
   }),
