@@ -4,10 +4,13 @@ import { after, before, describe, it } from 'node:test'
 import type { Client } from 'pg'
 import { ConfigurationError, FatalError, RetryableError } from '../../src/errors.ts'
 import { connectReplication, connectSql } from '../../src/postgres.ts'
-import { classifyPostgresError } from '../../src/postgres-codes.ts'
+import { classifyPostgresError, codeOf } from '../../src/postgres-codes.ts'
 import {
+  dropSlot,
   ensureSlot,
   explainSlotFailure,
+  judgeSlot,
+  readSlot,
   readSlotLag,
   type SlotHolder,
   waitForSlot,
@@ -68,6 +71,37 @@ describe('ensureSlot', () => {
     assert.equal(created.length, 1)
     // The slower one may have met the slot while it was being made: busy, or to be tried again.
     assert.ok(made.every(slot => !(slot instanceof Error) || slot instanceof RetryableError))
+    await other.end()
+  })
+
+  it('never takes a slot that is being made for a foreign one', async () => {
+    const other = await connectSql({ url: server.url, connect_timeout_ms: 5000 }, options)
+    let making = true
+    const watching = (async () => {
+      const met = new Set<string>()
+      while (making) {
+        const slot = await readSlot(other, 'young')
+        if (slot === null) continue
+        try {
+          met.add(judgeSlot(slot).state)
+        } catch (error) {
+          met.add(codeOf(error) ?? String(error))
+        }
+      }
+      return met
+    })()
+    for (let made = 0; made < 200; made++) {
+      await ensureSlot(client, 'young')
+      await dropSlot(client, 'young')
+    }
+    making = false
+    // Met while it was made it is busy, or (without its first position) neither one nor the other.
+    const met = await watching
+    assert.deepEqual(
+      [...met].filter(state => !['ready', 'busy', 'SLOT_UNSETTLED'].includes(state)),
+      [],
+    )
+    assert.ok(met.has('busy'))
     await other.end()
   })
 

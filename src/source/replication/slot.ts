@@ -38,7 +38,7 @@ export type WalStatus = 'reserved' | 'extended' | 'unreserved' | 'lost'
 /** A row of pg_replication_slots. */
 export interface SlotFacts {
   readonly name: string
-  /** null for a physical slot, and for one that is being made. */
+  /** null for a physical slot, and for one that is being made, where PostgreSQL still shows ''. */
   readonly plugin: string | null
   /** null for a physical slot. */
   readonly database: string | null
@@ -80,7 +80,7 @@ export const ACCEPT_GAP =
  * true on a standby that was promoted, where it means nothing.
  */
 const FACTS = `
-  SELECT s.slot_name, s.plugin, s.database, current_database() AS current_database, s.temporary, s.two_phase,
+  SELECT s.slot_name, nullif(s.plugin, '') AS plugin, s.database, current_database() AS current_database, s.temporary, s.two_phase,
          s.active_pid, a.application_name, host(a.client_addr) AS client_address,
          s.confirmed_flush_lsn::text AS confirmed_flush, s.restart_lsn::text AS restart_lsn, s.wal_status,
          s.safe_wal_size::text AS safe_wal_size, to_jsonb(s)->>'invalidation_reason' AS invalidation_reason,
