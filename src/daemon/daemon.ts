@@ -24,6 +24,8 @@ export interface DaemonOptions {
 const FIRST_DELAY_MS = 200
 const LONGEST_DELAY_MS = 10_000
 const TURN_MS = 1000
+/** object_in_use: the slot was free when we looked, and another daemon has it now. The next run stands by. */
+const SLOT_TAKEN = '55006'
 /** Different failures of one outage that are told once each. */
 const TOLD_LIMIT = 100
 
@@ -76,6 +78,11 @@ function bridgeService(context: Context): Service {
           run: (stop, progressed) => runBridge(context, stop, progressed),
           backoff: backoff({ baseMs: FIRST_DELAY_MS, maxMs: LONGEST_DELAY_MS, random: Math.random }),
           onRestart: (error, delayMs) => {
+            if (error.code === SLOT_TAKEN) {
+              board.state = 'standby'
+              log.info({ retry_in_ms: delayMs }, 'another session was quicker to take the slot')
+              return
+            }
             const text = messageOf(error)
             board.state = 'reconnecting'
             board.failed(error)

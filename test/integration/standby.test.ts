@@ -1,4 +1,4 @@
-/** Two daemons on one slot: one streams, the other stands by and takes over. */
+/** Several daemons on one slot: one streams, the others stand by and take over. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { until } from '../kit/daemon.ts'
@@ -28,6 +28,40 @@ test('the second stands by, takes over, and gives way again; nothing is lost or 
   assert.equal(new Set(ids).size, 3_000)
   await active.stop()
   await stage.end()
+})
+
+test('of several that start at once one streams, and none calls that an error; so it is at each takeover', async () => {
+  for (const round of [1, 2, 3]) {
+    const stage = await servers.scene({
+      name: `crowd_${round}`,
+      schema: 'CREATE TABLE tb_row (id serial PRIMARY KEY)',
+    })
+    let crowd = Array.from({ length: 4 }, () => stage.launch())
+    while (crowd.length > 0) {
+      const states = () => Promise.all(crowd.map(async daemon => (await daemon.status()).state))
+      await until(
+        async () =>
+          (await states()).toSorted().join() === [...crowd.slice(1).map(() => 'standby'), 'streaming'].join(),
+        () => crowd.map(daemon => daemon.lastLines()).join('\n\n'),
+      )
+      await stage.sql('INSERT INTO tb_row SELECT FROM generate_series(1, 10)')
+      const active = crowd[(await states()).indexOf('streaming')]!
+      assert.deepEqual(
+        crowd.flatMap(({ logs }) => logs).filter(({ level }) => level !== 'info'),
+        [],
+      )
+      await active.kill(crowd.length % 2 === 0 ? 'SIGKILL' : 'SIGTERM')
+      crowd = crowd.filter(daemon => daemon !== active)
+    }
+    const last = await stage.start()
+    const ids = (await stage.events()).map(event => (event.data as { id: number }).id)
+    assert.deepEqual(
+      ids,
+      Array.from({ length: 40 }, (_, i) => i + 1),
+    )
+    await last.stop()
+    await stage.end()
+  }
 })
 
 test('one that was frozen and comes back: the slot is taken, and what it still had in hand is not stored twice', async () => {
