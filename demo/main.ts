@@ -52,7 +52,6 @@ async function show(
   const { signal } = stop
   removeLeftovers()
   print(styled('fraiseql-observer demo', 'bold', screen))
-  const httpPort = await metricsPort()
   const binary = await findNats()
   signal.throwIfAborted()
   const postgres = await startPostgres(print)
@@ -63,6 +62,7 @@ async function show(
   signal.throwIfAborted()
   fact(`PostgreSQL ${postgres.version}`, postgres.url)
   fact(`nats-server ${nats.version}`, nats.url)
+  const httpPort = await metricsPort()
   const observer = new Observer({
     databaseUrl: postgres.url,
     natsUrl: nats.url,

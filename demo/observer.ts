@@ -26,16 +26,16 @@ const STOP_LIMIT_MS = 15_000
 
 export class Observer {
   readonly #child: ChildProcess
-  readonly #httpUrl: string
   readonly #gone: Promise<void>
   readonly #onLog: ObserverOptions['onLog']
   #said = ''
+  /** Where it listens by its own word: another program may have been quicker on the port that was free. */
+  #httpUrl: string | undefined
   #ended = false
   #stopping = false
 
   constructor({ databaseUrl, natsUrl, httpPort, onLog, onExit }: ObserverOptions) {
     this.#onLog = onLog
-    this.#httpUrl = `http://127.0.0.1:${httpPort}`
     const folder = newFolder('observer')
     const watchdog = startWatchdog(folder, 'KILL')
     const { PATH, HOME } = process.env
@@ -72,9 +72,11 @@ export class Observer {
   async ready(signal: AbortSignal): Promise<void> {
     const deadline = Date.now() + READY_LIMIT_MS
     while (!this.#ended && !signal.aborted) {
-      const response = await fetch(`${this.#httpUrl}/readiness`).catch(() => undefined)
-      await response?.arrayBuffer()
-      if (response?.ok === true) return
+      if (this.#httpUrl !== undefined) {
+        const response = await fetch(`${this.#httpUrl}/readiness`).catch(() => undefined)
+        await response?.arrayBuffer()
+        if (response?.ok === true) return
+      }
       if (Date.now() > deadline)
         throw new Error(`the daemon was not ready within 30 s:\n${this.#said.trim()}`)
       await new Promise(resolve => setTimeout(resolve, 50))
@@ -90,15 +92,22 @@ export class Observer {
   }
 
   #log(line: string): void {
-    const { level, msg } = parsed(line)
+    const { level, msg, port } = parsed(line)
+    if (port !== undefined) this.#httpUrl = `http://127.0.0.1:${port}`
     if (msg === undefined) this.#said += `${line}\n`
     else this.#onLog(level ?? 'info', msg)
   }
 }
 
-function parsed(line: string): { level?: string; msg?: string } {
+interface LogLine {
+  readonly level?: string
+  readonly msg?: string
+  readonly port?: number
+}
+
+function parsed(line: string): LogLine {
   try {
-    return JSON.parse(line) as { level?: string; msg?: string }
+    return JSON.parse(line) as LogLine
   } catch {
     return {}
   }
