@@ -69,6 +69,10 @@ export function parseDatabaseUrl(url: string): DatabaseTarget {
     )
   }
   const [, authority = '', path = '', query = ''] = match
+  // It is most likely the end of a password with a / or ? in it, of which no part may be taken for a host.
+  if (path.includes('@') || query.includes('@')) {
+    throw malformed('the database URL has an @ behind the host; one that belongs there is %40', ENCODE)
+  }
   const at = authority.lastIndexOf('@')
   const [user, password] = credentials(at < 0 ? '' : authority.slice(0, at))
   const parameters = queryParameters(query)
@@ -98,6 +102,11 @@ export function parseDatabaseUrl(url: string): DatabaseTarget {
 export function describeHost({ host, port }: DatabaseHost): string {
   if (host.startsWith('/')) return `${host}/.s.PGSQL.${port}`
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+}
+
+/** The same of all hosts, with the database where the URL names one. */
+export function describeTarget({ hosts, database }: DatabaseTarget): string {
+  return hosts.map(describeHost).join(',') + (database === null ? '' : `/${database}`)
 }
 
 function malformed(message: string, remedy: string): ConfigurationError {

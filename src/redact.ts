@@ -28,6 +28,27 @@ export function redactSecrets(text: string): string {
     .replace(CREDS_BLOCK, HIDDEN)
 }
 
+/** Begins one URL of a list in one text. */
+const NEXT_URL = /,(?=\s*[a-z][a-z0-9+.-]*:\/\/)/i
+const QUERY_SECRET = /([?&](?:password|sslpassword)=)[^&]*/gi
+
+/**
+ * A text that is known to be nothing but one URL, or several with commas between: whatever stands before the last `@`
+ * is the login, spaces and quotes too. One without a scheme is read as that of a NATS server.
+ */
+export function redactUrl(text: string): string {
+  return text
+    .split(NEXT_URL)
+    .map(url => {
+      const [, scheme = 'nats://', rest = ''] = /^\s*([a-z][a-z0-9+.-]*:\/\/)?(.*)$/is.exec(url) ?? []
+      if (rest === '') return url
+      const at = rest.lastIndexOf('@')
+      const user = at < 0 ? '' : `${redactUser(scheme, rest.slice(0, at))}@`
+      return `${scheme}${user}${rest.slice(at + 1)}`.replace(QUERY_SECRET, `$1${HIDDEN}`)
+    })
+    .join(',')
+}
+
 function redactUser(scheme: string, info: string): string {
   const colon = info.indexOf(':')
   if (colon >= 0) return `${info.slice(0, colon)}:${HIDDEN}`

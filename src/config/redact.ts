@@ -2,7 +2,7 @@
  * The configuration as it may be shown: every key with its value and where that came from, without passwords, tokens,
  * seeds and JWTs. `/status`, logs and `validate-config` take values from here and never from `Config` itself.
  */
-import { redactSecrets } from '../redact.ts'
+import { redactSecrets, redactUrl } from '../redact.ts'
 import type { Config } from './config.ts'
 import { formatKeyPath } from './key-path.ts'
 import { KEYS, type Key } from './keys.ts'
@@ -15,12 +15,6 @@ export interface ShownValue {
 }
 
 const HIDDEN = '***'
-
-/** A URL without its password or token. One without a scheme is read as that of a NATS server. */
-export function redactUrl(url: string): string {
-  if (url === '') return url
-  return redactSecrets(/^[a-z][a-z0-9+.-]*:\/\//i.test(url) ? url : `nats://${url}`)
-}
 
 /** In the order of the table of keys; keys without a value are left out. */
 export function shownValues(config: Config, sources: ReadonlyMap<string, string>): ShownValue[] {

@@ -3,7 +3,6 @@
  * stop, and the HTTP server, which answers all the while. When one ends, so does the daemon.
  */
 import type { Config } from '../config/config.ts'
-import { redactUrl } from '../config/redact.ts'
 import { messageOf } from '../errors.ts'
 import { createHttpServer } from '../http/server.ts'
 import { backoff } from '../lifecycle/retry.ts'
@@ -11,6 +10,8 @@ import type { Service } from '../lifecycle/service.ts'
 import { supervise } from '../lifecycle/supervise.ts'
 import type { Logger } from '../log.ts'
 import { createMetrics } from '../metrics.ts'
+import { parseNatsServers } from '../nats-url.ts'
+import { describeTarget, parseDatabaseUrl } from '../postgres-url.ts'
 import { Board } from './board.ts'
 import { runBridge } from './bridge.ts'
 import type { Context } from './context.ts'
@@ -33,8 +34,8 @@ const TOLD_LIMIT = 100
 export async function runDaemon({ config, log, version }: DaemonOptions, signal: AbortSignal): Promise<void> {
   const metrics = createMetrics({ version })
   const board = new Board(config, version, metrics, {
-    postgres: redactUrl(config.database.url),
-    nats: config.nats.servers.map(redactUrl).join(','),
+    postgres: describeTarget(parseDatabaseUrl(config.database.url)),
+    nats: parseNatsServers(config.nats.servers).addresses.join(', '),
   })
   const context: Context = {
     config,

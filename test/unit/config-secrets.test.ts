@@ -4,7 +4,8 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { validateConfig } from '../../src/cli/validate-config.ts'
 import { KEYS } from '../../src/config/keys.ts'
-import { redactUrl, shownValues } from '../../src/config/redact.ts'
+import { shownValues } from '../../src/config/redact.ts'
+import { redactUrl } from '../../src/redact.ts'
 import { ENV, inspectFiles, withFolder } from '../kit/config-files.ts'
 
 const SECRET = 'hunter2hunter2'
@@ -17,6 +18,9 @@ describe('redactUrl', () => {
     [`nats://${SECRET}@h`, 'nats://***@h'],
     [`u:${SECRET}@h:4222`, 'nats://u:***@h:4222'],
     [`tls://u:${SECRET}@h`, 'tls://u:***@h'],
+    [`postgresql://u:${SECRET} "'<>\t${SECRET}@h/d`, 'postgresql://u:***@h/d'],
+    [`nats://u:a"${SECRET}@h,tls://${SECRET} x@i`, 'nats://u:***@h,tls://***@i'],
+    [`postgresql://u@h/d?x=1&password=a ${SECRET}`, 'postgresql://u@h/d?x=1&password=***'],
     ['postgresql://h/d', 'postgresql://h/d'],
     ['', ''],
   ]
@@ -37,6 +41,9 @@ describe('secrets', () => {
     `[nats.auth]\ntoken = ${SECRET}\n`,
     `[nats.auth]\ncreds = "-----BEGIN NATS USER JWT-----\\n${SECRET}"\n`,
     `[database]\nurl = "postgresql://u:${SECRET}@h/d"\n`,
+    `[database]\nurl = "postgresql://u:x ${SECRET}@h/d"\n`,
+    `[database]\nurl = "postgresql://u:p@${SECRET}/w@h:5432/d"\n`,
+    `[database]\nurl = "postgresql://u:1234/${SECRET}@h:5432/d"\n`,
     `[database]\nurl = "u:${SECRET}@h/d"\n`,
     `[database]\nurl = "postgresql://u:${SECRET}@h:x/d"\n`,
     `[database]\nurl = "postgresql://u:%${SECRET}@h/d"\n`,
