@@ -91,11 +91,13 @@ describe('a publication that this daemon keeps', () => {
   it('follows the rules: tables and operations come and go', () => {
     const plan = planPublication(request([want(b, 'insert')], { publication: publication([1]) }))
     assert.deepEqual(plan.sql, [
+      'LOCK TABLE ONLY "public"."a", ONLY "public"."We""ird. Ö" IN SHARE ROW EXCLUSIVE MODE',
       `ALTER PUBLICATION "pub" SET (publish = 'insert', publish_via_partition_root = true)`,
       'ALTER PUBLICATION "pub" DROP TABLE ONLY "public"."a"',
       'ALTER PUBLICATION "pub" ADD TABLE ONLY "public"."We""ird. Ö"',
     ])
     assert.deepEqual(planPublication(request([], { publication: publication([1]) })).sql, [
+      'LOCK TABLE ONLY "public"."a" IN SHARE ROW EXCLUSIVE MODE',
       `ALTER PUBLICATION "pub" SET (publish = '', publish_via_partition_root = true)`,
       'ALTER PUBLICATION "pub" DROP TABLE ONLY "public"."a"',
     ])
@@ -103,7 +105,10 @@ describe('a publication that this daemon keeps', () => {
 
   it('changes by what differs, and names nothing else', () => {
     const plan = planPublication(request([want(b), want(a)], { publication: publication([1]) }))
-    assert.deepEqual(plan.sql, ['ALTER PUBLICATION "pub" ADD TABLE ONLY "public"."We""ird. Ö"'])
+    assert.deepEqual(plan.sql, [
+      'LOCK TABLE ONLY "public"."We""ird. Ö" IN SHARE ROW EXCLUSIVE MODE',
+      'ALTER PUBLICATION "pub" ADD TABLE ONLY "public"."We""ird. Ö"',
+    ])
   })
 
   it('is taken over when the slot that kept it is gone', () => {
@@ -139,6 +144,7 @@ describe("somebody's publication", () => {
   it('is added to, and nothing taken away, when a person made it as our role', () => {
     const made = publication([2], { keeper: null, operations: new Set<RowOperation>(['insert']) })
     assert.deepEqual(planPublication(request([want(a, 'truncate')], { publication: made })).sql, [
+      'LOCK TABLE ONLY "public"."We""ird. Ö", ONLY "public"."a" IN SHARE ROW EXCLUSIVE MODE',
       `ALTER PUBLICATION "pub" SET (publish = 'insert, truncate', publish_via_partition_root = true)`,
       'ALTER PUBLICATION "pub" ADD TABLE ONLY "public"."a"',
     ])

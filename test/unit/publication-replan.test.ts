@@ -33,7 +33,10 @@ const request = (
   ...facts,
 })
 
-const FRESH = ['ALTER PUBLICATION "pub" ADD TABLE ONLY "public"."tb_fresh"']
+const FRESH = [
+  'LOCK TABLE ONLY "public"."tb_fresh" IN SHARE ROW EXCLUSIVE MODE',
+  'ALTER PUBLICATION "pub" ADD TABLE ONLY "public"."tb_fresh"',
+]
 
 describe('with rules', () => {
   it('a table made anew comes in, whatever is wrong with others', () => {

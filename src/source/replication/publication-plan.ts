@@ -363,12 +363,28 @@ function alterSql(request: PublicationRequest, publication: PublicationFacts, sh
   const added = shape.tables.filter(({ oid }) => !members.has(oid))
   const dropped = publication.members.filter(oid => !wanted.has(oid)).flatMap(oid => relations.get(oid) ?? [])
   const mark = publication.keeper === null || publication.keeper === slot ? [] : [commentSql(name, slot)]
+  const options = sameOptions(request, publication, shape)
+    ? []
+    : [`${alter} SET (${optionsSql(role, shape.operations)})`]
+  const kept = options.length === 0 ? [] : shape.tables.filter(({ oid }) => members.has(oid))
   return [
-    ...(sameOptions(request, publication, shape)
-      ? []
-      : [`${alter} SET (${optionsSql(role, shape.operations)})`]),
+    ...lockSql([...kept, ...dropped, ...added]),
+    ...options,
     ...(dropped.length === 0 ? [] : [`${alter} DROP TABLE ${dropped.map(only).join(', ')}`]),
     ...(added.length === 0 ? [] : [`${alter} ADD TABLE ${added.map(only).join(', ')}`]),
     ...mark,
   ]
+}
+
+/**
+ * What PostgreSQL sends of a transaction depends on when it decodes it, if the publication changed between the
+ * transaction's writes to such a table and its commit. Then the ordinals of its other changes would differ on replay,
+ * and with them their names. So nobody may have such a transaction open: the lock waits for all that write.
+ */
+function lockSql(tables: readonly RelationFacts[]): string[] {
+  // Of a table in the publication that is not ours we may have no right to wait.
+  const list = tables
+    .filter(({ owned }) => owned)
+    .map(table => (table.kind === 'p' ? qualifiedName(table) : only(table)))
+  return list.length === 0 ? [] : [`LOCK TABLE ${list.join(', ')} IN SHARE ROW EXCLUSIVE MODE`]
 }

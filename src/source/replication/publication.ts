@@ -4,7 +4,7 @@
  * the slot is made: a slot can't decode what was committed before its publication existed.
  */
 import type { Client } from 'pg'
-import { messageOf } from '../../errors.ts'
+import { messageOf, RetryableError } from '../../errors.ts'
 import { classifyPostgresError, codeOf } from '../../postgres-codes.ts'
 import type { IdentityFacts, PublicationFacts } from './publication-catalog.ts'
 import {
@@ -68,8 +68,12 @@ export interface EnsuredPublication {
   readonly outside: readonly string[]
 }
 
-/** A statement that waits for a lock holds up what comes behind it on the session: better to try again later. */
-const LOCK_LIMIT_MS = 2000
+/**
+ * A statement that waits for a lock holds up who comes behind it, applications too: better to try again later. Longer
+ * than `deadlock_timeout`, after which an autovacuum gives way.
+ */
+const LOCK_LIMIT_MS = 1500
+const LOCK_NOT_AVAILABLE = '55P03'
 
 /** SQLSTATE classes of a statement that was refused: no such object or right, no lock, deadlock, cancelled. */
 const REFUSED = /^(40|42|55|57014)/
@@ -188,8 +192,8 @@ function waits({ message }: TableProblem): string {
 }
 
 /**
- * In one transaction, so that the applications never meet a half-changed publication. While changes flow it is one
- * message too, since others use the session; and what the database refuses then is a warning.
+ * In one transaction, so that the applications never meet a half-changed publication, and one message, since others
+ * use the session. What the database refuses while changes flow is a warning.
  */
 async function run(
   client: Client,
@@ -197,15 +201,31 @@ async function run(
   running: boolean,
 ): Promise<{ readonly action: PublicationPlan['action']; readonly failure: readonly string[] }> {
   if (sql.length === 0) return { action, failure: [] }
-  const limit = running && action === 'alter' ? [`SET LOCAL lock_timeout = ${LOCK_LIMIT_MS}`] : []
   try {
-    await client.query([...limit, ...sql].join('; '))
+    await client.query([`SET LOCAL lock_timeout = ${LOCK_LIMIT_MS}`, ...sql].join('; '))
     return { action, failure: [] }
   } catch (error) {
-    if (action !== 'alter' || !running || !REFUSED.test(codeOf(error) ?? '')) throw error
+    const code = codeOf(error) ?? ''
+    if (code === LOCK_NOT_AVAILABLE && action === 'create') throw locked(error)
+    // What the publication holds is published; the rest follows when the transactions that hold the lock have ended.
+    const passes = running ? REFUSED.test(code) : code === LOCK_NOT_AVAILABLE
+    if (action !== 'alter' || !passes) throw error
     const failure = `the publication can't be changed at the moment, which is tried again: ${messageOf(error)}`
     return { action: 'use', failure: [failure] }
   }
+}
+
+function locked(cause: unknown): RetryableError {
+  return new RetryableError(
+    'the publication can not be made: another session holds a lock on one of its tables',
+    {
+      code: LOCK_NOT_AVAILABLE,
+      remedy:
+        'The daemon tries again by itself. VACUUM, CREATE INDEX CONCURRENTLY and ALTER TABLE hold such locks; ' +
+        'SELECT pid, state, query FROM pg_stat_activity shows what runs.',
+      cause,
+    },
+  )
 }
 
 function publishedTable(
