@@ -21,6 +21,8 @@ export interface Context {
   toldOfEntities: string
   /** Such lines that held at the start already, of what somebody chose. */
   meantOutside: ReadonlySet<string>
+  /** Other slots of this server whose events stand in our streams, and that were told. */
+  readonly toldOfSlots: Set<string>
   /** By table, when its rows did not fit its types, so that these were read again; `performance.now()`. */
   readonly typesReread: Map<string, number>
 }

@@ -47,6 +47,7 @@ export async function runDaemon({ config, log, version }: DaemonOptions, signal:
     toldOfTables: new Set(),
     toldOfEntities: '',
     meantOutside: new Set(),
+    toldOfSlots: new Set(),
     typesReread: new Map(),
   }
   log.info({ version, slot: config.replication.slot_name, prefix: config.stream.subject_prefix }, 'starting')

@@ -22,14 +22,14 @@ export async function tellLostTails(
   for (const [lane, { name: stream }] of all.entries()) {
     if (lane === deadLetterLane) continue
     const tail = await readTail(nats, stream)
-    if (!(await isLost(nats, stream, tail))) continue
+    if (!(await hasLostTail(nats, stream, tail))) continue
     const left = tail.lastMessage?.seq ?? null
     log.warn({ stream, from: formatLsn(confirmed), last_sequence: tail.lastSeq, left }, LOST_TAIL)
   }
 }
 
 /** Also where the newest message is there, and others are gone that it does not vouch for. */
-async function isLost(nats: NatsConnection, stream: string, tail: Tail): Promise<boolean> {
+async function hasLostTail(nats: NatsConnection, stream: string, tail: Tail): Promise<boolean> {
   const { lastMessage, lastSeq, firstSeq } = tail
   if (lastMessage === null || lastMessage.seq !== lastSeq) return lastSeq > 0
   if (firstSeq <= 1 || lastMessage.position === null) return false

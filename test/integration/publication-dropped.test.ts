@@ -55,7 +55,7 @@ test('dropped while it is stopped: the next start ends at the gap, or names it a
   const events = await stage.events()
   assert.deepEqual(
     events.map(event => (event.type === 'gap' ? 'gap' : event.entity_id)),
-    ['1', 'gap', '3'],
+    ['1', 'gap', 'gap', '3'],
   )
   await stage.end()
 })

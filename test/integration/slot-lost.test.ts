@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
+import { connectSql } from '../../src/postgres.ts'
 import { type Daemon, until } from '../kit/daemon.ts'
 import { type PostgresServer, startPostgres } from '../kit/postgres.ts'
 import type { Scene } from '../kit/scene.ts'
@@ -19,6 +20,10 @@ after(() => Promise.all(started.map(server => server.stop('immediate'))))
 
 const SCHEMA = 'CREATE TABLE tb_row (id serial PRIMARY KEY, note text)'
 const RECREATE = { replication: { on_slot_lost: 'recreate' } }
+
+/** Of an application. */
+const session = (scene: Scene) =>
+  connectSql({ url: scene.url, connect_timeout_ms: 5_000 }, { applicationName: 'shop' })
 
 const write = (scene: Scene, count: number) =>
   scene.sql(`INSERT INTO tb_row (note) SELECT 'x' FROM generate_series(1, ${count})`)
@@ -173,16 +178,67 @@ async function assertRecreated(
 ): Promise<void> {
   assert.deepEqual(idsOf(messages), [...count(1, 20), ...count(26, 35)])
   assert.deepEqual(messages.map(isGap).indexOf(true), 20)
-  assert.equal(messages.filter(isGap).length, 1)
-  const gap = messages[20]!
-  assert.equal(gap.subject, `${scene.prefix}._control.gap`)
-  const { from, to, ...rest } = payload(gap) as { from: string; to: string }
+  const gaps = messages.filter(isGap)
+  assert.ok(gaps.every(({ subject }) => subject === `${scene.prefix}._control.gap`))
+  const told = gaps.map(payload) as { from: string; to: string | null }[]
+  // Where the new slot begins is not known before it is made.
+  const known = reason === 'slot_recreated'
+  assert.deepEqual(
+    told.map(gap => gap.to === null),
+    known ? [false] : [true, false],
+  )
+  const { from, to, ...rest } = told.at(-1)!
+  for (const gap of told) assert.deepEqual({ ...gap, to }, { ...rest, from, to })
   assert.deepEqual(rest, { type: 'gap', reason, slot: scene.slot })
   const before = BigInt(`0x${messages[19]!.position.split('.').at(-2)}`)
   assert.ok(lsn(from) >= before && lsn(from) < before + 100_000n)
-  const after = BigInt(`0x${messages[21]!.position.split('.').at(-2)}`)
-  assert.ok(lsn(to) > lsn(from) && lsn(to) < after)
+  const after = BigInt(`0x${messages[20 + gaps.length]!.position.split('.').at(-2)}`)
+  assert.ok(to !== null && lsn(to) > lsn(from) && lsn(to) < after)
 }
+
+test('the gap reaches to where the new slot begins, transactions that were open when it was made included', async () => {
+  const scene = await servers.scene({ name: 'gap_end', schema: SCHEMA })
+  await scene.start().then(async daemon => {
+    await write(scene, 20)
+    await scene.caughtUp()
+    await daemon.stop()
+  })
+  await dropSlot(scene)
+  await write(scene, 5)
+  scene.settings = RECREATE
+  const writer = await session(scene)
+  await writer.query('BEGIN; SELECT pg_current_xact_id()')
+  const first = scene.launch()
+  await first.says('the gap is published')
+  await write(scene, 1)
+  const missed = await now(scene)
+  // Ended by force before it could say where the gap ends: the next one does.
+  await first.kill()
+  await scene.sql(
+    `SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = 'gap_end'`,
+  )
+  const second = scene.launch()
+  await second.says('the daemon waits for them')
+  await write(scene, 1)
+  await writer.query('COMMIT')
+  await writer.end()
+  await second.streaming()
+  await write(scene, 1)
+  const messages = await scene.messages()
+  const gaps = messages.filter(isGap).map(payload) as { from: string; to: string | null; reason: string }[]
+  assert.deepEqual(
+    gaps.map(({ reason, to }) => [reason, to === null]),
+    [
+      ['slot_missing', true],
+      ['slot_missing', false],
+    ],
+  )
+  assert.equal(gaps[0]!.from, gaps[1]!.from)
+  assert.ok(lsn(gaps[1]!.to!) > missed)
+  assert.deepEqual(idsOf(messages), [...count(1, 20), 28])
+  await second.stop()
+  await scene.end()
+})
 
 for (const slot of ['without', 'with'] as const) {
   test(`another system identifier, restored ${slot} a slot of the same name`, async () => {
@@ -263,7 +319,7 @@ for (const policy of ['stop', 'recreate'] as const) {
       await daemon.says('the gap is published', from)
       await daemon.says('streaming', from)
       await write(scene, 1)
-      assert.equal((await scene.messages()).filter(isGap).length, 1)
+      assert.equal((await scene.messages()).filter(isGap).length, 2)
       assert.equal(idsOf(await scene.read()).at(-1), 26)
       await daemon.stop()
     }

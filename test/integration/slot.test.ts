@@ -11,8 +11,9 @@ import {
   explainSlotFailure,
   judgeSlot,
   readSlot,
-  readSlotLag,
   type SlotHolder,
+  type SlotLag,
+  slotLag,
   waitForSlot,
 } from '../../src/source/replication/slot.ts'
 import { type PostgresServer, startPostgres } from '../kit/postgres.ts'
@@ -31,6 +32,11 @@ after(async () => {
 })
 
 const connect = () => connectReplication({ url: server.url, connect_timeout_ms: 5000 }, options)
+
+async function lagOf(name: string): Promise<SlotLag | null> {
+  const slot = await readSlot(client, name)
+  return slot === null ? null : slotLag(slot)
+}
 
 /** Holds the slot as a streaming daemon would; the returned client ends it. */
 async function hold(slot: string): Promise<Client> {
@@ -171,11 +177,12 @@ describe('a slot that another session holds', () => {
     assert.ok(busy.state === 'busy')
     assert.equal(busy.holder.application, 'slot-test')
     assert.equal(busy.holder.clientAddress, '127.0.0.1')
-    assert.equal((await readSlotLag(client, 'shared'))?.active, true)
+    assert.equal((await lagOf('shared'))?.active, true)
     const met: SlotHolder[] = []
     const signal = new AbortController().signal
     const free = waitForSlot(client, 'shared', {
       signal,
+      onSlot: () => {},
       onHolder: one => {
         met.push(one)
         holder.end().catch(() => {})
@@ -190,7 +197,11 @@ describe('a slot that another session holds', () => {
     const holder = await hold('shared')
     const stop = new AbortController()
     const reason = new Error('stopping')
-    const waiting = waitForSlot(client, 'shared', { signal: stop.signal, onHolder: () => stop.abort(reason) })
+    const waiting = waitForSlot(client, 'shared', {
+      signal: stop.signal,
+      onSlot: () => {},
+      onHolder: () => stop.abort(reason),
+    })
     await assert.rejects(waiting, reason)
     const second = await connect()
     const start = "START_REPLICATION SLOT shared LOGICAL 0/0 (proto_version '1', publication_names 'holder')"
@@ -201,17 +212,17 @@ describe('a slot that another session holds', () => {
   })
 })
 
-describe('readSlotLag', () => {
+describe('slotLag', () => {
   it('counts the WAL since then, and knows a slot that is gone', async () => {
-    const before = await readSlotLag(client, 'made')
+    const before = await lagOf('made')
     await server.sql(
       'CREATE TABLE IF NOT EXISTS filler AS SELECT g, repeat(md5(g::text), 4) FROM generate_series(1, 500) g',
     )
-    const after = await readSlotLag(client, 'made')
+    const after = await lagOf('made')
     assert.ok(before !== null && after !== null)
     assert.ok(after.lagBytes > before.lagBytes && after.retainedBytes >= after.lagBytes)
     assert.ok(after.safeWalSize !== null && !after.active)
-    assert.equal(await readSlotLag(client, 'nowhere'), null)
+    assert.equal(await lagOf('nowhere'), null)
   })
 })
 
@@ -240,7 +251,7 @@ describe('a slot that was lost', () => {
     assert.ok(explained instanceof FatalError)
     assert.equal(explained.exitCode, 79)
     await replication.end()
-    assert.equal((await readSlotLag(client, 'doomed'))?.walStatus, 'lost')
+    assert.equal((await lagOf('doomed'))?.walStatus, 'lost')
     await client.query("SELECT pg_drop_replication_slot('doomed')")
     const gone = await explainSlotFailure(client, 'doomed', ambiguous)
     assert.match(gone.message, /was dropped/)

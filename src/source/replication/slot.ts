@@ -70,6 +70,8 @@ export interface SlotLag {
 
 const PLUGIN = 'pgoutput'
 const POLL_MS = 1000
+/** To make a slot takes this long only where transactions are open. */
+const LATE_MS = 3000
 /** The remedy for a gap that can't be read any more. */
 export const ACCEPT_GAP =
   'Accept the gap and start anew: set [replication] on_slot_lost = "recreate" for one start (it publishes an event ' +
@@ -112,21 +114,26 @@ interface FactsRow {
 /**
  * `client` is an ordinary session. Create the publication first: a slot that is older than it can't decode what was
  * committed in between. Throws ConfigurationError for a slot that is somebody else's, FatalError (exit code 79) for
- * one that was lost.
+ * one that was lost. `onWaiting` is called when making it takes long, because transactions are open.
  */
-export async function ensureSlot(client: Client, name: string): Promise<ReadySlot | BusySlot> {
+export async function ensureSlot(
+  client: Client,
+  name: string,
+  onWaiting: () => void = () => {},
+): Promise<ReadySlot | BusySlot> {
   if (!/^[a-z0-9_]{1,63}$/.test(name)) throw badName(name)
   try {
     const present = await readSlot(client, name)
     if (present !== null) return judgeSlot(present)
-    await createSlot(client, name)
+    const late = setTimeout(onWaiting, LATE_MS)
+    await createSlot(client, name).finally(() => clearTimeout(late))
     const made = await readSlot(client, name)
     if (made === null) throw gone(name)
     const slot = judgeSlot(made)
     return slot.state === 'ready' ? { ...slot, created: true } : slot
   } catch (error) {
     // Somebody else made it between our look and our attempt.
-    if (codeOf(error) === '42710') return ensureSlot(client, name)
+    if (codeOf(error) === '42710') return ensureSlot(client, name, onWaiting)
     throw classifyPostgresError(error)
   }
 }
@@ -175,16 +182,6 @@ export async function dropSlot(client: Client, name: string): Promise<void> {
   }
 }
 
-/** How far the WAL of a primary has come. */
-export async function currentLsn(client: Client): Promise<Lsn> {
-  try {
-    const { rows } = await client.query<{ lsn: string }>('SELECT pg_current_wal_lsn()::text AS lsn')
-    return parseLsn(rows[0]!.lsn)
-  } catch (error) {
-    throw classifyPostgresError(error)
-  }
-}
-
 /** Pure. Throws for a slot that is somebody else's. Before one is dropped, this must have let it pass. */
 export function requireOwnSlot(slot: SlotFacts): void {
   const foreign = foreignness(slot)
@@ -211,29 +208,29 @@ export function judgeSlot(slot: SlotFacts): ReadySlot | BusySlot {
 }
 
 /**
- * Waits until nobody holds the slot (or it is gone); rejects with `signal.reason`. `onHolder` is called for each
- * holder met, once. Another one who waits may be quicker: call `ensureSlot` again.
+ * Waits until nobody holds the slot (or it is gone); rejects with `signal.reason`. `onSlot` is called at each look,
+ * `onHolder` for each holder met, once. Another one who waits may be quicker: call `ensureSlot` again.
  */
 export async function waitForSlot(
   client: Client,
   name: string,
-  options: { readonly signal: AbortSignal; readonly onHolder: (holder: SlotHolder) => void },
+  options: {
+    readonly signal: AbortSignal
+    readonly onSlot: (slot: SlotFacts) => void
+    readonly onHolder: (holder: SlotHolder) => void
+  },
 ): Promise<void> {
   let seen: number | null = null
   for (;;) {
     options.signal.throwIfAborted()
-    const holder = (await readSlot(client, name))?.holder ?? null
+    const slot = await readSlot(client, name)
+    if (slot !== null) options.onSlot(slot)
+    const holder = slot?.holder ?? null
     if (holder === null) return
     if (holder.pid !== seen) options.onHolder(holder)
     seen = holder.pid
     await sleep(POLL_MS, undefined, { signal: options.signal }).catch(() => {})
   }
-}
-
-/** For metrics; null when the slot is gone. */
-export async function readSlotLag(client: Client, name: string): Promise<SlotLag | null> {
-  const slot = await readSlot(client, name)
-  return slot === null ? null : slotLag(slot)
 }
 
 /** Pure. Never negative: on a standby the slot may be ahead of what was replayed. */
