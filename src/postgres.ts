@@ -16,7 +16,7 @@ import { describeHost, parseDatabaseUrl } from './postgres-url.ts'
 export interface ConnectOptions {
   /** Shown in pg_stat_activity, unless the URL has an `application_name`. */
   readonly applicationName: string
-  /** Ends the attempt (rejects with its reason); not the session that came of it. */
+  /** Ends the attempt (rejects with its reason), and cuts the session that came of it: what it waits for rejects. */
   readonly signal?: AbortSignal
 }
 
@@ -30,6 +30,8 @@ export const PINNED_SETTINGS: Readonly<Record<string, string>> = {
   extra_float_digits: '3',
   timezone: 'UTC',
   bytea_output: 'hex',
+  // From PostgreSQL 18 on a notice is all that is said of a publication that is gone.
+  client_min_messages: 'notice',
 }
 
 const KEEPALIVE_DELAY_MS = 10_000
@@ -37,6 +39,14 @@ const KEEPALIVE_DELAY_MS = 10_000
 const QUERY_TIMEOUT_MS = 30_000
 /** A query that may wait for other sessions as long as they like: `client.query({ text, ...NO_TIME_LIMIT })`. */
 export const NO_TIME_LIMIT = { query_timeout: 2 ** 31 - 1 }
+/** For queries on a replication session before it streams. */
+export const TIME_LIMIT = { query_timeout: QUERY_TIMEOUT_MS }
+/**
+ * The server gives up a little before the driver does, and soon after its client is gone: else what waits for a lock
+ * would stay in the queue, and be carried out when nobody wants it any more.
+ */
+const STATEMENT_TIMEOUT_MS = QUERY_TIMEOUT_MS - 5_000
+const CONNECTION_CHECK_MS = 5_000
 /** How long the server gets to answer the goodbye. */
 const END_TIMEOUT_MS = 1_000
 /** SQLSTATE of "no pg_hba.conf entry for this host, user, database, with or without encryption". */
@@ -46,11 +56,20 @@ const NOT_AUTHORIZED = '28000'
  * An ordinary session. The client is the caller's, to `end()`. When its connection breaks, pending and later queries
  * reject; nothing is thrown elsewhere.
  */
-export function connectSql(database: Config['database'], options: ConnectOptions): Promise<Client> {
-  return connectAny(database, options, false)
+export async function connectSql(database: Config['database'], options: ConnectOptions): Promise<Client> {
+  const client = await connectAny(database, options, false)
+  try {
+    await client.query(`SET statement_timeout = ${STATEMENT_TIMEOUT_MS}`)
+    // Not every system can tell PostgreSQL that a connection was closed.
+    await client.query(`SET client_connection_check_interval = ${CONNECTION_CHECK_MS}`).catch(() => {})
+    return client
+  } catch (error) {
+    client.end().catch(() => {})
+    throw classifyPostgresError(error, contextOf(parseDatabaseUrl(database.url)))
+  }
 }
 
-/** A session for replication (`replication=database`) with pinned settings. It has no time limit on queries. */
+/** A session for replication (`replication=database`) with pinned settings. See `TIME_LIMIT` for queries. */
 export async function connectReplication(
   database: Config['database'],
   options: ConnectOptions,
@@ -59,8 +78,8 @@ export async function connectReplication(
   const settings = Object.entries(PINNED_SETTINGS).map(([name, value]) => `SET ${name} = '${value}'`)
   try {
     // Behind a pooler that drops the wish for replication, this one is a syntax error.
-    await client.query('IDENTIFY_SYSTEM')
-    await client.query(settings.join('; '))
+    await client.query({ text: 'IDENTIFY_SYSTEM', ...TIME_LIMIT })
+    await client.query({ text: settings.join('; '), ...TIME_LIMIT })
     return client
   } catch (error) {
     client.end().catch(() => {})
@@ -91,7 +110,7 @@ async function connectAny(
   for (const wanted of passes(target.targetSession)) {
     for (const host of target.hosts) {
       try {
-        return await connectHost(host, wanted, attempt)
+        return cutAt(signal, await connectHost(host, wanted, attempt))
       } catch (error) {
         signal?.throwIfAborted()
         const context = { ...contextOf(target), server: describeHost(host), replication }
@@ -103,6 +122,14 @@ async function connectAny(
     }
   }
   throw failures.length === 1 ? failures[0] : noneOf(failures)
+}
+
+function cutAt(signal: AbortSignal | undefined, client: Client): Client {
+  const cut = (): void => void client.connection.stream.destroy()
+  client.once('end', () => signal?.removeEventListener('abort', cut))
+  signal?.addEventListener('abort', cut, { once: true })
+  if (signal?.aborted) cut()
+  return client
 }
 
 interface Attempt {

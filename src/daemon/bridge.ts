@@ -11,7 +11,7 @@ import { SLAB_BYTES } from '../event/slabs.ts'
 import { Releases } from '../lifecycle/releases.ts'
 import { formatLsn } from '../lsn.ts'
 import { Pipeline } from '../pipeline.ts'
-import { connectReplication, connectSql, endSession } from '../postgres.ts'
+import { connectReplication, connectSql, endSession, TIME_LIMIT } from '../postgres.ts'
 import { JetStreamLink } from '../publish/jetstream-link.ts'
 import { windowSlabs } from '../publish/window.ts'
 import type { Router } from '../route/router.ts'
@@ -66,11 +66,44 @@ async function run(
   progressed: () => void,
   releases: Releases,
 ): Promise<void> {
-  const { config, board } = context
-  const connectOptions = { applicationName: APPLICATION_NAME, signal }
   const failure = new AbortController()
   const fail = (error: unknown): void => failure.abort(error)
+  // Until changes flow, whatever ends the run cuts its sessions, which may wait for others as long as those like.
+  const preparing = following(signal, failure.signal)
+  const { sql, publisher, pipeline } = await prepare(context, {
+    ...{ signal: preparing.signal, fail, progressed, releases },
+  }).catch(error => {
+    throw preparing.signal.aborted ? preparing.signal.reason : error
+  })
+  preparing.release()
+  const stopped = new AbortController()
+  const streaming = pipeline.run(stopped.signal)
+  releases.push(async () => {
+    stopped.abort()
+    await streaming.catch(() => {})
+  })
+  try {
+    await Promise.race([streaming, rejected(failure.signal), drain(context, pipeline, publisher, signal)])
+    stopped.abort()
+    await streaming
+  } catch (error) {
+    const { slot_name } = context.config.replication
+    throw error instanceof Error ? await explainSlotFailure(sql, slot_name, error) : error
+  }
+}
 
+interface Run {
+  /** Aborts when the run can't go on, or is to stop, before changes flow. */
+  readonly signal: AbortSignal
+  readonly fail: (error: unknown) => void
+  readonly progressed: () => void
+  readonly releases: Releases
+}
+
+/** Everything that must be there before the first change is read. */
+async function prepare(context: Context, { signal, fail, progressed, releases }: Run) {
+  const { config, board } = context
+  const connectOptions = { applicationName: APPLICATION_NAME, signal }
   const sql = await connectSql(config.database, connectOptions)
   releases.push(() => endSession(sql))
   const { publication, database } = await prepareDatabase(context, sql)
@@ -107,20 +140,8 @@ async function run(
   publisher.connected(performance.now())
   // What the streams hold is known before the slot is read; else a run that was frozen in between could send again
   // what another one has sent meanwhile.
-  await Promise.race([open, rejected(failure.signal), rejected(signal)])
-  const stopped = new AbortController()
-  const streaming = pipeline.run(stopped.signal)
-  releases.push(async () => {
-    stopped.abort()
-    await streaming.catch(() => {})
-  })
-  try {
-    await Promise.race([streaming, rejected(failure.signal), drain(context, pipeline, publisher, signal)])
-    stopped.abort()
-    await streaming
-  } catch (error) {
-    throw error instanceof Error ? await explainSlotFailure(sql, config.replication.slot_name, error) : error
-  }
+  await Promise.race([open, rejected(signal)])
+  return { sql, publisher, pipeline }
 }
 
 interface Prepared {
@@ -217,13 +238,27 @@ async function liveness(
   client: Client,
   configuredMs: number,
 ): Promise<{ statusIntervalMs: number; silenceLimitMs: number }> {
-  const { rows } = await client.query<{ setting: string }>(
-    "SELECT setting FROM pg_settings WHERE name = 'wal_sender_timeout'",
-  )
+  const { rows } = await client.query<{ setting: string }>({
+    text: "SELECT setting FROM pg_settings WHERE name = 'wal_sender_timeout'",
+    ...TIME_LIMIT,
+  })
   const timeoutMs = Number(rows[0]?.setting ?? 0)
   const statusIntervalMs =
     timeoutMs === 0 ? configuredMs : Math.max(100, Math.min(configuredMs, timeoutMs / 3))
   return { statusIntervalMs, silenceLimitMs: Math.max(timeoutMs, LEAST_SILENCE_MS) }
+}
+
+/** Aborts with the first of the two, until it is let go of. */
+function following(
+  one: AbortSignal,
+  other: AbortSignal,
+): { readonly signal: AbortSignal; readonly release: () => void } {
+  const controller = new AbortController()
+  const both = AbortSignal.any([one, other])
+  const abort = (): void => controller.abort(both.reason)
+  both.addEventListener('abort', abort, { once: true })
+  if (both.aborted) abort()
+  return { signal: controller.signal, release: () => both.removeEventListener('abort', abort) }
 }
 
 /** Rejects with the signal's reason when it aborts; never resolves. */

@@ -1,9 +1,10 @@
 /** What a run must know and have before it streams: the server checked, the publication in step, the routes compiled. */
 import type { Client } from 'pg'
 import type { Config } from '../config/config.ts'
-import { messageOf, remedyOf } from '../errors.ts'
+import { messageOf, RetryableError, remedyOf } from '../errors.ts'
 import { systemBase36 } from '../event/message-id.ts'
-import { type ConnectOptions, connectReplication } from '../postgres.ts'
+import { type ConnectOptions, connectReplication, endSession } from '../postgres.ts'
+import { parseDatabaseUrl, type TargetSession } from '../postgres-url.ts'
 import { createRouter, type Router } from '../route/router.ts'
 import {
   type EnsuredPublication,
@@ -12,7 +13,7 @@ import {
   publicationExists,
 } from '../source/replication/publication.ts'
 import { checkServer, identifySystem, inspectServer, serverError } from '../source/replication/server.ts'
-import { dropSlot, publicationGone, readSlot, requireOwnSlot } from '../source/replication/slot.ts'
+import { dropSlot, publicationGone, readSlot, requireOwnSlot, slotLag } from '../source/replication/slot.ts'
 import type { Context } from './context.ts'
 import { gapSubject } from './lost-slot.ts'
 import { tellTables } from './tell-tables.ts'
@@ -29,7 +30,11 @@ export async function prepareDatabase(
   const problems = checkServer(server, { slotExists: slot !== null })
   const error = serverError(problems)
   if (error !== null) throw error
+  if (server.standby && !READ_FROM_STANDBY.has(parseDatabaseUrl(config.database.url).targetSession)) {
+    throw onStandby()
+  }
   if (slot !== null) requireOwnSlot(slot)
+  board.lag = slot === null ? null : slotLag(slot)
   for (const { message, remedy } of problems) log.warn({ remedy }, message)
   board.connection('postgres', 'connected', versionText(server.version))
   if (slot !== null && slot.holder === null && !(await publicationExists(sql, publication_name))) {
@@ -86,8 +91,19 @@ export async function readSystem(database: Config['database'], options: ConnectO
   try {
     return systemBase36((await identifySystem(client)).systemId)
   } finally {
-    await client.end()
+    await endSession(client)
   }
+}
+
+/** Wishes of the URL that name a standby in so many words. */
+const READ_FROM_STANDBY: ReadonlySet<TargetSession> = new Set(['standby', 'prefer-standby', 'read-only'])
+
+/** A slot that is made there in the middle of a failover would begin after the changes that nobody has read yet. */
+function onStandby(): RetryableError {
+  return new RetryableError('this PostgreSQL server is a standby', {
+    code: 'STANDBY',
+    remedy: 'Let DATABASE_URL name the primary (or all hosts). The daemon tries again by itself.',
+  })
 }
 
 /** 180004 -> 18.4 */

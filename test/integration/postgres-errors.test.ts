@@ -32,7 +32,7 @@ before(async () => {
     CREATE ROLE shut NOLOGIN; CREATE ROLE odd LOGIN REPLICATION;
     ALTER ROLE odd SET datestyle = 'German'; ALTER ROLE odd SET intervalstyle = 'sql_standard';
     ALTER ROLE odd SET extra_float_digits = '-5'; ALTER ROLE odd SET timezone = 'Asia/Kathmandu';
-    ALTER DATABASE postgres SET bytea_output = 'escape';`)
+    ALTER ROLE odd SET client_min_messages = 'error'; ALTER DATABASE postgres SET bytea_output = 'escape';`)
 })
 after(() => server.stop())
 
@@ -181,6 +181,25 @@ describe('connectSql', () => {
   })
 })
 
+describe('a session', () => {
+  it('is cut when its signal aborts, whatever it waits for, as an orderly stop needs it', async () => {
+    const stop = new AbortController()
+    const client = await connectSql(database(urlOf('streamer')), { ...options, signal: stop.signal })
+    const waiting = client.query('SELECT pg_sleep(60)')
+    setTimeout(() => stop.abort(), 100)
+    await assert.rejects(waiting)
+  })
+
+  it('has a limit on the server too, over the one of its role, so that nothing waits there without it', async () => {
+    const client = await connectSql(database(urlOf('streamer')), options)
+    const { rows } = await client.query(
+      "SELECT current_setting('statement_timeout') AS a, current_setting('client_connection_check_interval') AS b",
+    )
+    assert.deepEqual(rows, [{ a: '25s', b: '5s' }])
+    await client.end()
+  })
+})
+
 describe('connectReplication', () => {
   it('pins the settings that a role and a database set otherwise', async () => {
     const sql = await connectSql(database(urlOf('odd')), options)
@@ -196,6 +215,7 @@ describe('connectReplication', () => {
       Object.fromEntries(rows.map(({ name, setting }) => [name, setting]))
     assert.deepEqual(of(before), {
       bytea_output: 'escape',
+      client_min_messages: 'error',
       datestyle: 'German, DMY',
       extra_float_digits: '-5',
       intervalstyle: 'sql_standard',
@@ -221,12 +241,9 @@ describe('connectReplication', () => {
   it('identifies the same system as SQL does', async () => {
     const sql = await connectSql(database(urlOf('streamer')), options)
     const replication = await connectReplication(database(urlOf('streamer')), options)
-    const facts = await inspectServer(sql)
-    const identity = await identifySystem(replication)
-    assert.deepEqual({ systemId: facts.systemId, timeline: facts.timeline }, identity)
-    await server.sql('REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC')
-    assert.equal((await inspectServer(sql)).systemId, null)
-    await server.sql('GRANT EXECUTE ON FUNCTION pg_control_system() TO PUBLIC')
+    const { rows } = await sql.query('SELECT system_identifier::text AS id FROM pg_control_system()')
+    const { systemId, timeline } = await identifySystem(replication)
+    assert.deepEqual([String(systemId), timeline], [BigInt.asUintN(64, BigInt(rows[0].id)).toString(), 1])
     await sql.end()
     await replication.end()
   })

@@ -4,17 +4,14 @@
  */
 import type { Client } from 'pg'
 import { ConfigurationError } from '../../errors.ts'
+import { TIME_LIMIT } from '../../postgres.ts'
 import { classifyPostgresError } from '../../postgres-codes.ts'
 
 export interface ServerFacts {
   /** `server_version_num`: 180004 is 18.4. */
   readonly version: number
   readonly walLevel: string
-  /** null where the role may not read it; `identifySystem` on a replication connection always gives it. */
-  readonly systemId: bigint | null
-  readonly timeline: number | null
   readonly database: string
-  readonly databaseOid: number
   readonly role: string
   readonly superuser: boolean
   /** By attribute, as superuser, or by a managed service's own grant. */
@@ -45,7 +42,7 @@ const OLDEST_VERSION = 140_000
 
 const FACTS = `
   SELECT current_setting('server_version_num')::int AS version, current_setting('wal_level') AS wal_level,
-         d.datname AS database, d.oid::text AS database_oid, r.rolname AS role, r.rolsuper AS superuser,
+         d.datname AS database, r.rolname AS role, r.rolsuper AS superuser,
          r.rolreplication OR r.rolsuper OR EXISTS (
            SELECT FROM pg_roles g WHERE g.rolname = 'rds_replication' AND pg_has_role(r.oid, g.oid, 'USAGE')
          ) AS may_replicate,
@@ -54,9 +51,7 @@ const FACTS = `
          current_setting('max_wal_senders')::int AS max_senders,
          (SELECT count(*)::int FROM pg_stat_replication) AS used_senders,
          pg_is_in_recovery() AS standby, pg_backend_pid() AS pid,
-         current_setting('rds.logical_replication', true) IS NOT NULL AS rds,
-         has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE')
-           AND has_function_privilege('pg_catalog.pg_control_checkpoint()', 'EXECUTE') AS may_identify
+         current_setting('rds.logical_replication', true) IS NOT NULL AS rds
   FROM pg_database d, pg_roles r
   WHERE d.datname = current_database() AND r.rolname = current_user`
 
@@ -64,7 +59,6 @@ interface FactsRow {
   readonly version: number
   readonly wal_level: string
   readonly database: string
-  readonly database_oid: string
   readonly role: string
   readonly superuser: boolean
   readonly may_replicate: boolean
@@ -75,7 +69,6 @@ interface FactsRow {
   readonly standby: boolean
   readonly pid: number
   readonly rds: boolean
-  readonly may_identify: boolean
 }
 
 /** `client` is an ordinary session. */
@@ -83,14 +76,10 @@ export async function inspectServer(client: Client): Promise<ServerFacts> {
   try {
     const { rows } = await client.query<FactsRow>(FACTS)
     const row = rows[0]!
-    const identity = row.may_identify ? await readIdentity(client) : null
     return {
       version: row.version,
       walLevel: row.wal_level,
-      systemId: identity?.systemId ?? null,
-      timeline: identity?.timeline ?? null,
       database: row.database,
-      databaseOid: Number(row.database_oid),
       role: row.role,
       superuser: row.superuser,
       mayReplicate: row.may_replicate,
@@ -108,7 +97,10 @@ export async function inspectServer(client: Client): Promise<ServerFacts> {
 /** `client` is a replication session. The identifier is unsigned, as in the names of backups and messages. */
 export async function identifySystem(client: Client): Promise<SystemIdentity> {
   try {
-    const { rows } = await client.query<{ systemid: string; timeline: number | string }>('IDENTIFY_SYSTEM')
+    const { rows } = await client.query<{ systemid: string; timeline: number | string }>({
+      text: 'IDENTIFY_SYSTEM',
+      ...TIME_LIMIT,
+    })
     // int8 from PostgreSQL 16 on, which the driver gives as text.
     return { systemId: BigInt(rows[0]!.systemid), timeline: Number(rows[0]!.timeline) }
   } catch (error) {
@@ -119,7 +111,10 @@ export async function identifySystem(client: Client): Promise<SystemIdentity> {
 /** The process at the server. The one that greeted the driver may be a pooler's invention. */
 export async function backendPid(client: Client): Promise<number> {
   try {
-    const { rows } = await client.query<{ pid: number | string }>('SELECT pg_backend_pid() AS pid')
+    const { rows } = await client.query<{ pid: number | string }>({
+      text: 'SELECT pg_backend_pid() AS pid',
+      ...TIME_LIMIT,
+    })
     return Number(rows[0]!.pid)
   } catch (error) {
     throw classifyPostgresError(error, { replication: true })
@@ -151,14 +146,6 @@ export function serverError(problems: readonly ServerProblem[]): ConfigurationEr
     code: first.code,
     remedy: errors.map(({ remedy }) => remedy).join(' '),
   })
-}
-
-async function readIdentity(client: Client): Promise<SystemIdentity> {
-  const { rows } = await client.query<{ system_id: string; timeline: number }>(
-    `SELECT (SELECT system_identifier FROM pg_control_system())::text AS system_id,
-            (SELECT timeline_id FROM pg_control_checkpoint()) AS timeline`,
-  )
-  return { systemId: BigInt.asUintN(64, BigInt(rows[0]!.system_id)), timeline: rows[0]!.timeline }
 }
 
 /** The process id that came with the cancellation key; a pooler makes one up for each of its clients. */

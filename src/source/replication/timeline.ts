@@ -5,6 +5,7 @@
  */
 import type { Client } from 'pg'
 import { type Lsn, parseLsn } from '../../lsn.ts'
+import { TIME_LIMIT } from '../../postgres.ts'
 import { classifyPostgresError } from '../../postgres-codes.ts'
 
 /** Where a timeline ends in this server's history; null: it does not, it is the current one. */
@@ -14,7 +15,10 @@ export type Timelines = ReadonlyMap<number, Lsn>
 export async function readTimelines(client: Client, current: number): Promise<Timelines> {
   if (current <= 1) return new Map()
   try {
-    const { rows } = await client.query<{ content: Buffer | string }>(`TIMELINE_HISTORY ${current}`)
+    const { rows } = await client.query<{ content: Buffer | string }>({
+      text: `TIMELINE_HISTORY ${current}`,
+      ...TIME_LIMIT,
+    })
     return parseTimelines(String(rows[0]?.content ?? ''))
   } catch (error) {
     throw classifyPostgresError(error)
