@@ -13,6 +13,8 @@ export interface PostgresContext {
   readonly database?: string | null
   /** The connection asked for replication, where some codes mean something else. */
   readonly replication?: boolean
+  /** It was not made yet. */
+  readonly connecting?: boolean
 }
 
 type Behaviour = 'configuration' | 'fatal' | 'slot-lost' | 'retry'
@@ -180,6 +182,15 @@ const REPLICATION_TABLE: Readonly<Record<string, Entry>> = {
   ],
 }
 
+/** The same code before there is a session. */
+const CONNECT_TABLE: Readonly<Record<string, Entry>> = {
+  '55000': [
+    'retry',
+    'the database accepts no connections',
+    'The daemon tries again by itself. If this is not meant: ALTER DATABASE ... ALLOW_CONNECTIONS true;',
+  ],
+}
+
 /** Classes of SQLSTATE whose other members pass: connection, rollback, resources, operator, system. */
 const PASSING_CLASSES = new Set(['08', '40', '53', '57', '58', 'XX'])
 
@@ -191,7 +202,7 @@ export function classifyPostgresError(error: unknown, context: PostgresContext =
     return error
   }
   const code = codeOf(error)
-  const [behaviour, what, remedy] = entryOf(code, context.replication === true)
+  const [behaviour, what, remedy] = entryOf(code, context)
   const message = `${where(context)}${what}${said(error, code)}`
   const details = { code: code ?? 'CONNECTION_LOST', remedy: fill(remedy, context), cause: error }
   switch (behaviour) {
@@ -212,9 +223,13 @@ export function codeOf(error: unknown): string | undefined {
   return typeof error.code === 'string' && error.code !== '' ? error.code : undefined
 }
 
-function entryOf(code: string | undefined, replication: boolean): Entry {
+function entryOf(code: string | undefined, { replication, connecting }: PostgresContext): Entry {
   if (code === undefined) return ['retry', 'the connection to PostgreSQL ended', START_LATER]
-  const entry = (replication ? REPLICATION_TABLE[code] : undefined) ?? TABLE[code]
+  const special = [
+    connecting ? CONNECT_TABLE[code] : undefined,
+    replication ? REPLICATION_TABLE[code] : undefined,
+  ]
+  const entry = special.find(one => one !== undefined) ?? TABLE[code]
   if (entry !== undefined) return entry
   if (code.startsWith('ERR_SSL') || code.startsWith('ERR_OSSL')) {
     return ['configuration', 'the TLS handshake failed', CLIENT_CERT]

@@ -113,7 +113,7 @@ async function connectAny(
         return cutAt(signal, await connectHost(host, wanted, attempt))
       } catch (error) {
         signal?.throwIfAborted()
-        const context = { ...contextOf(target), server: describeHost(host), replication }
+        const context = { ...contextOf(target), server: describeHost(host), replication, connecting: true }
         const failure = classifyPostgresError(error, context)
         // A host that can't be reached may have a working neighbour; a wrong password is wrong everywhere.
         if (!(failure instanceof RetryableError)) throw failure

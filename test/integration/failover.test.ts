@@ -151,3 +151,17 @@ test('rows that only the lost primary had are no reason to skip those of the new
   )
   await daemon.stop()
 })
+
+test('a standby that a URL of one host leads to makes no slot: it is waited for until it is promoted', async () => {
+  const pair = await makePair('alone', {})
+  const { scene, standby, url } = pair
+  scene.settings = { ...scene.settings, database: { url } }
+  await scene.sql("CREATE PUBLICATION alone FOR TABLE tb_row; COMMENT ON PUBLICATION alone IS 'mine'")
+  const daemon = scene.launch()
+  const line = await daemon.says('this PostgreSQL server is a standby')
+  assert.match(JSON.stringify(line), /Let DATABASE_URL name the primary/)
+  assert.deepEqual(await standby.sql("SELECT FROM pg_replication_slots WHERE slot_type = 'logical'"), [])
+  await promote(pair)
+  await daemon.streaming()
+  await daemon.stop()
+})

@@ -97,3 +97,26 @@ test('without a daemon the same noise is kept: the test above can fail', async (
   assert.ok(retained > 4 * ROUND_BYTES * 0.9 && folder > 64 * MB, `${retained} retained, ${folder} in files`)
   await stage.end()
 })
+
+test('the figures of the slot follow while NATS is away and no run streams', async () => {
+  const { scene: stage } = await scene('away')
+  const daemon = await stage.start()
+  await stage.caughtUp()
+  await servers.nats.stop()
+  await stage.sql(
+    "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = 'away'",
+  )
+  await stage.sql(noise('other'))
+  await until(
+    async () => (await daemon.metric('fraiseql_observer_slot_lag_bytes')) > ROUND_BYTES / 2,
+    () => `the figures stay:\n${daemon.lastLines()}`,
+  )
+  await servers.nats.start()
+  await stage.caughtUp()
+  await until(
+    async () => (await daemon.metric('fraiseql_observer_slot_lag_bytes')) < MB,
+    () => `the figures stay:\n${daemon.lastLines()}`,
+  )
+  await daemon.stop()
+  await stage.end()
+})

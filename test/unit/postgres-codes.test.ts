@@ -32,6 +32,7 @@ const CASES: readonly [string | undefined, typeof RetryableError | typeof FatalE
   ['XX000', RetryableError, 69],
   [undefined, RetryableError, 69],
   ['57P04', FatalError, 1],
+  ['55000', FatalError, 1],
   ['42704', FatalError, 1],
   ['55000', FatalError, 1],
   ['0A000', FatalError, 1],
@@ -71,6 +72,12 @@ describe('classifyPostgresError', () => {
       assert.ok(error instanceof ConfigurationError)
       assert.match(error.remedy, /pooler/)
     }
+  })
+
+  it('takes 55000 for a passing state while it connects: the database accepts no connections', () => {
+    const error = classifyPostgresError(failure('55000'), { connecting: true })
+    assert.ok(error instanceof RetryableError)
+    assert.match(error.remedy, /ALLOW_CONNECTIONS/)
   })
 
   it('leaves our own errors as they are', () => {
