@@ -14,7 +14,7 @@ export async function ownSlot(
   const name = config.replication.slot_name
   for (;;) {
     const gap = await guardGap(context, servers)
-    const slot = await ensureSlot(sql, name, () => log.warn({ slot: name, remedy: WHO }, WAITS))
+    const slot = await ensureSlot(sql, name, () => log.info({ slot: name, remedy: WHO }, WAITS))
     if (slot.state === 'ready') {
       await gap?.close(slot.confirmedFlush)
       if (slot.created)

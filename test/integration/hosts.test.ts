@@ -123,7 +123,7 @@ test('the standby that is promoted has no copy of the slot: exit 79, or the gap 
   const gaps = (await scene.read()).filter(({ subject }) => subject.includes('_control'))
   assert.deepEqual(
     gaps.map(gap => payload(gap).reason),
-    ['slot_missing'],
+    ['slot_missing', 'slot_missing'],
   )
   await second.stop()
 })
