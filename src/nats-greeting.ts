@@ -13,6 +13,8 @@ export interface Greeting {
   readonly tls_available: boolean
   /** The server wants a certificate of the client's. */
   readonly tls_verify: boolean
+  /** Bytes of header and payload; null: it does not say. */
+  readonly max_payload: number | null
 }
 
 const MAX_BYTES = 1024 * 1024
@@ -58,6 +60,7 @@ export function parseGreeting(text: string): Greeting | null {
       tls_required: info.tls_required === true,
       tls_available: info.tls_available === true,
       tls_verify: info.tls_verify === true,
+      max_payload: typeof info.max_payload === 'number' ? info.max_payload : null,
     }
   } catch {
     return null

@@ -31,6 +31,7 @@ import { controlSubjects, prepareDatabase, prepareRouter, readSystem } from './p
 import { createPublisher } from './publishing.ts'
 import { ruleStatus } from './rule-status.ts'
 import { prepareStreams, type Streams } from './streams.ts'
+import { watchLimits } from './watch-limits.ts'
 import { watchSlot } from './watch-slot.ts'
 import { watchTables } from './watch-tables.ts'
 
@@ -131,6 +132,7 @@ async function prepare(context: Context, { signal, fail, progressed, releases }:
   })
   releases.push(link.attach(publisher))
   releases.push(watchSlot(context, { sql, holder }, fail))
+  releases.push(watchLimits(context, { nats, streams }, fail))
   const changed = (tables: readonly PublishedTable[]): void => {
     board.tables = tables.length
     board.rules = ruleStatus(config, tables, streams)

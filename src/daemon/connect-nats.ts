@@ -5,6 +5,7 @@ import { connectNats, type NatsStatus } from '../nats.ts'
 import { requestFailure } from '../nats-api.ts'
 import { loginFailure } from '../nats-connect-error.ts'
 import { APPLICATION_NAME, type Context } from './context.ts'
+import { limitChanged } from './watch-limits.ts'
 
 /** `fail`: the connection is closed for good. */
 export async function connectToNats(
@@ -31,8 +32,10 @@ export async function connectToNats(
         refusal = ''
         board.connection('nats', 'connected')
         board.reconnected('nats')
-        board.publisher?.connected(performance.now())
         log.info({ server: status.server }, 'NATS reconnected')
+        // What waits to be sent was made to fit the old limit, or was given up on because of it.
+        if (nats.info?.max_payload !== maxPayload) fail(limitChanged('max_payload of NATS'))
+        else board.publisher?.connected(performance.now())
         return
       case 'lame-duck':
         log.info({ server: status.server }, 'the NATS server is about to shut down')
@@ -63,6 +66,7 @@ export async function connectToNats(
     }
   }
   const nats = await connectNats(config.nats, { name: APPLICATION_NAME, signal, onStatus })
+  const maxPayload = nats.info?.max_payload
   board.connection('nats', 'connected', nats.info?.version)
   return nats
 }

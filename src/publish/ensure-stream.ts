@@ -9,7 +9,7 @@ import { ConfigurationError, FatalError, type RetryableError } from '../errors.t
 import { type ApiOptions, askApi, isRefused, requestApi } from '../nats-api.ts'
 import { type JetStreamRefusal, JS, jetStreamError } from '../nats-codes.ts'
 import { mergeSubjects, notesOn, refusalOfStream } from './stream-check.ts'
-import { type StreamConfig, type StreamInfo, streamConfigOf } from './stream-config.ts'
+import { messageLimit, type StreamConfig, type StreamInfo, streamConfigOf } from './stream-config.ts'
 import type { ExistingStream, PlannedStream } from './stream-plan.ts'
 import { subjectsOverlap } from './subject-overlap.ts'
 
@@ -135,7 +135,7 @@ function report(
     ...{ planned, name: planned.name, created, added },
     notes: notesOn(config, planned.limits),
     subjects: config.subjects ?? [],
-    maxMessageBytes: (config.max_msg_size ?? -1) > 0 ? config.max_msg_size! : null,
+    maxMessageBytes: messageLimit(config),
     duplicateWindowMs: (config.duplicate_window ?? 0) / 1e6,
     retention: config.retention,
     replicas: config.num_replicas,

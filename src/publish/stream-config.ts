@@ -44,6 +44,11 @@ export interface StreamInfo {
 
 const NANOSECONDS = 1e9
 
+/** Bytes of header and payload; null: only the server's max_payload counts. */
+export function messageLimit({ max_msg_size = -1 }: StreamConfig): number | null {
+  return max_msg_size > 0 ? max_msg_size : null
+}
+
 /** `atomic`: the server knows atomic batches. */
 export function streamConfigOf(
   { name, subjects }: PlannedStream,

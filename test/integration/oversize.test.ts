@@ -99,3 +99,42 @@ test('on_oversize = "stop": the daemon ends before it, and goes on from there wh
   await second.stop()
   await stage.end()
 })
+
+test('a limit that was raised while the daemon runs counts: of the stream, of the server, with or without a new connection', async () => {
+  const stage = await scene('raised', 'dead-letter')
+  stage.settings = { ...stage.settings, stream: { max_msg_size: 5_000 } }
+  const daemon = await stage.start()
+  const { streams } = await stage.jsm()
+  let id = 0
+  const insert = (bytes: number) =>
+    stage.sql(`INSERT INTO tb_doc VALUES (${++id}, 'x', repeat('x', ${bytes}))`)
+  const fresh = async (what: string, raise: () => Promise<unknown>) => {
+    const from = daemon.logs.length
+    await raise()
+    await daemon.says(`${what} was changed`, from)
+    await daemon.says('streaming', from)
+  }
+  await insert(4_000)
+  await stage.caughtUp()
+  await fresh('max_msg_size of stream raised', () => streams.update('raised', { max_msg_size: -1 }))
+  await insert(4_000)
+  await fresh('max_payload of NATS', async () => {
+    servers.nats.reconfigure('max_payload: 40000')
+    await servers.nats.restart()
+    await insert(12_000)
+  })
+  await fresh('max_payload of NATS', async () => {
+    servers.nats.reconfigure('max_payload: 80000')
+    process.kill(servers.nats.pid, 'SIGHUP')
+    await insert(24_000)
+  })
+  await insert(24_000)
+  const events = await stage.events()
+  assert.deepEqual(
+    events.map(event => event.entity_id),
+    ['2', '3', '5'],
+  )
+  assert.equal((await stage.read('raised_dlq')).length, 2)
+  await daemon.stop()
+  await stage.end()
+})

@@ -66,13 +66,14 @@ test('what cannot be an address is refused, without a word of it', () => {
 
 test('the greeting of a server', () => {
   const greeting = parseGreeting(
-    'INFO {"version":"2.9.25","tls_required":true,"tls_verify":true,"x":[1]} \r\nPING\r\n',
+    'INFO {"version":"2.9.25","tls_required":true,"tls_verify":true,"max_payload":1048576,"x":[1]} \r\nPING\r\n',
   )
   assert.deepEqual(greeting, {
     version: '2.9.25',
     tls_required: true,
     tls_available: false,
     tls_verify: true,
+    max_payload: 1_048_576,
   })
   for (const text of [
     '',
