@@ -74,10 +74,11 @@ export function requestFailure(
 ): FatalError | RetryableError {
   const cause = error instanceof errors.RequestError && error.cause !== undefined ? error.cause : error
   if (cause instanceof errors.PermissionViolationError) {
-    const verb = cause.operation === 'publish' ? 'publish to' : 'subscribe to'
-    return new FatalError(`${context}: this NATS user may not ${verb} ${cause.subject}`, {
+    const verb = cause.operation === 'publish' ? 'publish' : 'subscribe'
+    const subject = lastingSubject(cause.subject)
+    return new FatalError(`${context}: this NATS user may not ${verb} to ${subject}`, {
       code: 'NATS_PERMISSION',
-      remedy: `Allow it: permissions { ${cause.operation === 'publish' ? 'publish' : 'subscribe'}: "${cause.subject}" } for this user.`,
+      remedy: `Allow it: permissions { ${verb}: "${subject}" } for this user.`,
       cause: error,
     })
   }
@@ -101,6 +102,25 @@ export function requestFailure(
     remedy: 'The daemon connects again by itself; nothing is lost meanwhile.',
     cause: error,
   })
+}
+
+/** Names that are made up for one time, of consumers and inboxes, can't be allowed as they are. */
+function lastingSubject(subject: string): string {
+  return subject
+    .replace(/^(\$JS\.API\.CONSUMER\.(?:MSG\.)?[A-Z]+\.[^.]+)\..+$/, '$1.>')
+    .replace(/^_INBOX\..+$/, '_INBOX.>')
+}
+
+/**
+ * Whether an error that the client tells of is told by a request too, which may do without. A consumer is asked for
+ * messages by a mere publish, which waits for nothing.
+ */
+export function failsRequest(error: Error): boolean {
+  return (
+    error instanceof errors.PermissionViolationError &&
+    error.subject.startsWith(`${API_PREFIX}.`) &&
+    !error.subject.startsWith(`${API_PREFIX}.CONSUMER.MSG.NEXT.`)
+  )
 }
 
 /** What the daemon needs to know of the account before it starts; fatal when JetStream is not there. */

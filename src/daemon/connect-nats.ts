@@ -2,7 +2,7 @@
 import type { NatsConnection } from '@nats-io/transport-node'
 import { FatalError, RetryableError } from '../errors.ts'
 import { connectNats, type NatsStatus } from '../nats.ts'
-import { requestFailure } from '../nats-api.ts'
+import { failsRequest, requestFailure } from '../nats-api.ts'
 import { loginFailure } from '../nats-connect-error.ts'
 import { APPLICATION_NAME, type Context } from './context.ts'
 import { limitChanged } from './watch-limits.ts'
@@ -41,6 +41,7 @@ export async function connectToNats(
         log.info({ server: status.server }, 'the NATS server is about to shut down')
         return
       case 'error': {
+        if (failsRequest(status.error)) return
         // A user that may not publish will not be allowed to by trying again.
         const failure = loginFailure(status.error) ?? requestFailure(status.error, 'NATS', 0)
         if (failure instanceof FatalError) {
