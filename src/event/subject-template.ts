@@ -32,8 +32,8 @@ export const DEFAULT_TEMPLATE: SubjectTemplate = {
   ],
 }
 
-/** Leaves room for values in the 4,096 bytes that nats-server takes as one protocol line. */
-const MAX_LENGTH = 1_000
+/** Leaves room for values in what a subject may have. */
+const MAX_BYTES = 1_000
 
 export function parseTemplate(text: string): ParsedTemplate {
   const parts: SubjectPart[] = []
@@ -69,7 +69,7 @@ function problemOf(text: string, parts: readonly SubjectPart[]): string | null {
   const literal = parts.map(part => (part.kind === 'text' ? part.text : ''))
   const subject = parts.map(part => (part.kind === 'text' ? part.text : 'x')).join('')
   if (text === '') return 'a subject must not be empty'
-  if (text.length > MAX_LENGTH) return `a subject must not be longer than ${MAX_LENGTH} characters`
+  if (Buffer.byteLength(text) > MAX_BYTES) return `a subject must not be longer than ${MAX_BYTES} bytes`
   if (literal.some(piece => /[{}]/.test(piece))) return 'a brace in a subject must be part of a placeholder'
   if (literal.some(piece => /[\s\p{Cc}]/u.test(piece))) return 'a subject must not have white space'
   if (literal.some(piece => /[*>]/.test(piece)))

@@ -15,16 +15,38 @@ export const EMPTY_TOKEN = '_'
 const UNSAFE = /[.*>%\s\p{Cc}]|^\$/gu
 const SAFE = /^[A-Za-z0-9_-]+$/
 
-/**
- * In UTF-16 units of the token. The server closes connections whose protocol line is longer than 4,096 bytes.
- */
+/** In UTF-16 units of the token. */
 const MAX_LENGTH = 200
 
-export function subjectToken(text: string): string {
+/**
+ * Of a subject, in UTF-8. The server closes connections whose protocol line is longer than 4,096 bytes, and the line has
+ * a reply subject and two sizes beside it.
+ */
+export const MAX_SUBJECT_BYTES = 3_500
+
+/** Of the hash that stands for what was cut off: no token can be made shorter. */
+export const MIN_TOKEN_BYTES = 10
+
+/** `maxBytes`: where the subject would be too long with the token as it is. */
+export function subjectToken(text: string, maxBytes = Number.POSITIVE_INFINITY): string {
+  const token = tokenOf(text)
+  if (maxBytes === Number.POSITIVE_INFINITY) return token
+  const bytes = Buffer.from(token, 'utf8')
+  if (bytes.length <= maxBytes) return token
+  // Streaming, so that a character that is cut in the middle is left out.
+  return hashed(
+    new TextDecoder().decode(bytes.subarray(0, maxBytes - MIN_TOKEN_BYTES), { stream: true }),
+    text,
+  )
+}
+
+function tokenOf(text: string): string {
   if (text.length <= MAX_LENGTH && SAFE.test(text)) return text
   if (text === '') return EMPTY_TOKEN
   const token = text.slice(0, MAX_LENGTH + 1).replace(UNSAFE, escaped)
-  return token.length <= MAX_LENGTH && text.length <= MAX_LENGTH ? token : shortened(token, text)
+  return token.length <= MAX_LENGTH && text.length <= MAX_LENGTH
+    ? token
+    : hashed(token.slice(0, MAX_LENGTH), text)
 }
 
 function escaped(character: string): string {
@@ -38,7 +60,7 @@ function escaped(character: string): string {
  * The beginning of the token, then `%~` (never part of an escape) and a hash of the whole text: distinct, one
  * way.
  */
-function shortened(token: string, text: string): string {
-  const head = token.slice(0, MAX_LENGTH).replace(/(%[0-9A-F]?|[\uD800-\uDBFF])$/, '')
+function hashed(start: string, text: string): string {
+  const head = start.replace(/(%[0-9A-F]?|[\uD800-\uDBFF])$/, '')
   return `${head}%~${fnv1a32Text(text).toString(16).padStart(8, '0')}`
 }

@@ -3,10 +3,11 @@
  * beforehand is text already when events arrive; in the usual case the whole subject is one constant string.
  */
 import type { MessageFormat } from '../config/config.ts'
+import { ConfigurationError } from '../errors.ts'
 import type { Event, Operation, Relation } from '../event/event.ts'
 import { fnv1a32Text } from '../event/fnv1a.ts'
 import type { Placeholder, SubjectPart } from '../event/subject-template.ts'
-import { EMPTY_TOKEN, subjectToken } from '../event/subject-token.ts'
+import { EMPTY_TOKEN, MAX_SUBJECT_BYTES, MIN_TOKEN_BYTES, subjectToken } from '../event/subject-token.ts'
 import { columnText } from './column-value.ts'
 import { type Partitions, partitionColumns, partitionOf } from './partition.ts'
 import type { TableName, Target } from './targets.ts'
@@ -37,9 +38,12 @@ export interface RouteContext {
 
 /**
  * Text, or what makes text of an event. `template` is its spelling, for names that must not change with
- * values.
+ * values. `maxBytes`: of what it makes, where all together would be too much.
  */
-type Piece = string | { readonly template: string; of(event: Event): string }
+type Piece = string | { readonly template: string; of(event: Event, maxBytes?: number): string }
+
+/** Of a UTF-16 unit, in UTF-8. */
+const MAX_UNIT_BYTES = 3
 
 /** The routes of one table and operation: duplicates merged, each with its suffix. */
 export function compileRoutes(targets: readonly Target[], context: RouteContext): readonly Route[] {
@@ -75,7 +79,24 @@ function compilePieces({ template, entity }: Target, context: RouteContext): rea
   const placed = template.parts.some(part => part.kind === 'placeholder' && part.name === 'partition')
   // A logical message belongs to no row: its subject stays as it is written.
   const added = context.partitions.enabled && !placed && context.operation !== 'CUSTOM'
-  return merge(added ? [...pieces, '.', partitionPiece(context)] : pieces)
+  const merged = merge(added ? [...pieces, '.', partitionPiece(context)] : pieces)
+  if (shareOf(merged) < MIN_TOKEN_BYTES) throw tooLong(template.text, context.name)
+  return merged
+}
+
+/** What each value may have, in bytes, in a subject that would be too long with the values as they are. */
+function shareOf(pieces: readonly Piece[]): number {
+  const texts = pieces.filter(piece => typeof piece === 'string')
+  const room = MAX_SUBJECT_BYTES - Buffer.byteLength(texts.join(''))
+  return Math.floor(room / Math.max(1, pieces.length - texts.length))
+}
+
+function tooLong(template: string, { schema, table }: TableName): ConfigurationError {
+  const name = schema === '' ? table : `${schema}.${table}`
+  return new ConfigurationError(`subject ${template} is longer than NATS takes, for ${name}`, {
+    code: 'bad_subject',
+    remedy: `Shorten it, or [stream] subject_prefix: a subject may have ${MAX_SUBJECT_BYTES} bytes.`,
+  })
 }
 
 function compilePart(part: SubjectPart, entity: string, context: RouteContext): Piece {
@@ -119,7 +140,7 @@ function columnPiece(name: string, { relation }: RouteContext): Piece {
   const template = `{column:${name}}`
   return index < 0
     ? { template, of: () => EMPTY_TOKEN }
-    : { template, of: event => subjectToken(columnText(event, index)) }
+    : { template, of: (event, maxBytes) => subjectToken(columnText(event, index), maxBytes) }
 }
 
 /** Neighbouring texts become one, so that an event joins as few pieces as can be. */
@@ -136,12 +157,15 @@ function merge(pieces: readonly Piece[]): readonly Piece[] {
 function subjectFrom(pieces: readonly Piece[]): Pick<Route, 'subject' | 'subjectOf'> {
   const only = pieces.length === 1 ? pieces[0] : undefined
   if (typeof only === 'string') return { subject: only, subjectOf: () => only }
+  const share = shareOf(pieces)
   return {
     subject: null,
     subjectOf: event => {
       let subject = ''
       for (const piece of pieces) subject += typeof piece === 'string' ? piece : piece.of(event)
-      return subject
+      if (subject.length * MAX_UNIT_BYTES <= MAX_SUBJECT_BYTES) return subject
+      if (Buffer.byteLength(subject) <= MAX_SUBJECT_BYTES) return subject
+      return pieces.map(piece => (typeof piece === 'string' ? piece : piece.of(event, share))).join('')
     },
   }
 }
