@@ -35,6 +35,8 @@ export interface Delivery extends Target {
   /** Which message of its event this is, from 0. */
   readonly index: number
   readonly published: PublishedSeries
+  /** What is published is kept instead of the message. */
+  readonly deadLetter: boolean
 }
 
 export interface PipelineOptions {

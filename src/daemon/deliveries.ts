@@ -3,6 +3,7 @@
  * that is too large for its stream, or can't be encoded: a dead letter, a smaller message, a fresh run, or the end.
  */
 import type { NatsConnection } from '@nats-io/transport-node'
+import type { Config } from '../config/config.ts'
 import { FatalError, type PoisonError, RetryableError } from '../errors.ts'
 import type { ByteWriter } from '../event/bytes.ts'
 import { createFormat, encodeTrimmed, type FormatName } from '../event/encode.ts'
@@ -63,6 +64,7 @@ export class Deliveries {
         head: this.#heads[lane]!,
         index: deliveries.length,
         published: this.#parts.context.metrics.published(route.filter, this.#parts.streams.all[lane]!.name),
+        deadLetter: false,
       })
     }
     return deliveries
@@ -81,10 +83,13 @@ export class Deliveries {
     if (on_oversize === 'trim' && encodeTrimmed(delivery.encoder, event, messageId, out, room))
       return delivery
     const lane = this.#parts.streams.deadLetterLane
-    if (on_oversize === 'stop' || lane === null) throw tooLarge(delivery, bytes, messageId)
+    if (on_oversize === 'stop' || lane === null) {
+      throw tooLarge(delivery, bytes, messageId, on_oversize)
+    }
     const limit = delivery.maxBytes
     const letter = this.#letter(event, delivery, lane)
     deadLetter(out, { ...letter, encoder: delivery.encoder, bytes, limit })
+    this.#checkLetter(lane, letter.room)
     this.#tell(
       delivery,
       { msg_id: messageId.toString(), subject: letter.subject, bytes, limit },
@@ -107,6 +112,7 @@ export class Deliveries {
     if (lane === null) throw error
     const letter = this.#letter(event, delivery, lane)
     malformedLetter(out, { ...letter, error: error.message })
+    this.#checkLetter(lane, letter.room)
     this.#tell(
       delivery,
       { msg_id: messageId.toString(), subject: letter.subject, table },
@@ -133,9 +139,23 @@ export class Deliveries {
     }
   }
 
+  /** What was written is as small as can be, and would be refused again and again. */
+  #checkLetter(lane: number, room: number): void {
+    const { out, messageId, streams } = this.#parts
+    if (out.length <= room) return
+    const { name } = streams.all[lane]!
+    const bytes = out.length - room + this.#maxBytes(lane)
+    throw new FatalError(
+      `the dead letter of message ${messageId.toString()} has ${bytes} bytes, and stream ${name} takes ${this.#maxBytes(lane)}`,
+      {
+        code: 'DEAD_LETTER_TOO_LARGE',
+        remedy: `Raise max_msg_size ("nats stream edit ${name} --max-msg-size=-1") and max_payload of nats-server.`,
+      },
+    )
+  }
+
   #toDeadLetters(event: Event, delivery: Delivery, lane: number): Delivery {
     const { context, messageId, streams } = this.#parts
-    const { counters } = context.metrics
     const { subject } = context.config.dlq
     const { name } = streams.all[lane]!
     const head = this.#heads[lane]!
@@ -143,10 +163,9 @@ export class Deliveries {
       event,
       delivery.suffix === null ? DEAD_LETTER_ROUTE : `${DEAD_LETTER_ROUTE}.${delivery.suffix}`,
     )
-    counters.deadLetters++
-    if (delivery.index === 0) counters.eventsFailed++
     const route = { ...delivery.route, subject }
-    return { ...delivery, route, lane, head, published: context.metrics.published(subject, name) }
+    const published = context.metrics.published(subject, name)
+    return { ...delivery, route, lane, head, published, deadLetter: true }
   }
 
   #maxBytes(lane: number): number {
@@ -183,14 +202,26 @@ function staleTypes(table: string, cause: PoisonError): RetryableError {
   })
 }
 
-function tooLarge({ route, maxBytes }: Delivery, bytes: number, messageId: MessageId): FatalError {
+type OnOversize = Config['publish']['on_oversize']
+
+/** What would have kept the message from stopping the daemon: by choice, or without dead letters. */
+const OTHER_WAYS: Readonly<Record<OnOversize, string>> = {
+  stop: '[publish] on_oversize = "dead-letter" (with [dlq] enabled = true) or "trim"',
+  'dead-letter': '[dlq] enabled = true, or [publish] on_oversize = "trim"',
+  trim: "[dlq] enabled = true, for what can't be trimmed",
+}
+
+function tooLarge(
+  { route, maxBytes }: Delivery,
+  bytes: number,
+  messageId: MessageId,
+  onOversize: OnOversize,
+): FatalError {
   return new FatalError(
     `message ${messageId.toString()} for ${route.filter} has ${bytes} bytes, and its stream takes ${maxBytes}`,
     {
       code: 'MESSAGE_TOO_LARGE',
-      remedy:
-        'Raise max_payload of nats-server (and max_msg_size of the stream), or set [publish] on_oversize = ' +
-        '"dead-letter" or "trim".',
+      remedy: `Raise max_payload of nats-server (and max_msg_size of the stream), or set ${OTHER_WAYS[onOversize]}.`,
     },
   )
 }

@@ -62,6 +62,10 @@ export function createPublisher(
         if (duplicate) return
         delivery.published.count++
         if (delivery.index === 0) counters.eventsProcessed++
+        if (delivery.deadLetter) {
+          counters.deadLetters++
+          if (delivery.index === 0) counters.eventsFailed++
+        }
         counters.publishedBytes += window.payloadBytes(entry)
         latencies.processing.observe((now - window.offeredAt(entry)) / 1000)
         latencies.commitToAck.observe((clock.timeOf(now) - window.commitMs(entry)) / 1000)

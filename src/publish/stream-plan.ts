@@ -176,7 +176,8 @@ class Draft {
     if (named !== undefined) return named
     if (kind !== 'dead-letter') return stream
     const max_bytes = Math.min(stream.max_bytes || DEAD_LETTER_MAX_BYTES, DEAD_LETTER_MAX_BYTES)
-    return { ...stream, retention: 'limits', discard: 'old', max_bytes }
+    // What is too large for the main stream is kept here.
+    return { ...stream, retention: 'limits', discard: 'old', max_bytes, max_msg_size: 0 }
   }
 
   /** The subject of another stream, planned or existing, that overlaps. */

@@ -100,6 +100,34 @@ test('on_oversize = "stop": the daemon ends before it, and goes on from there wh
   await stage.end()
 })
 
+test('without dead letters the daemon ends, and names the way to have them', async () => {
+  const stage = await scene('without', 'dead-letter')
+  stage.settings = { dlq: { enabled: false } }
+  const daemon = await stage.start()
+  await write(stage)
+  assert.equal((await daemon.ended()).code, 1)
+  assert.match(daemon.output, /set \[dlq\] enabled = true, or \[publish\] on_oversize = "trim"\./)
+  await stage.end()
+})
+
+test('a dead letter that does not fit its stream ends the daemon, and counts when it is stored', async () => {
+  const stage = await scene('narrow', 'dead-letter')
+  const { streams } = await stage.jsm()
+  await streams.add({ name: 'narrow_dlq', subjects: ['narrow.dlq'], max_msg_size: 300 })
+  const daemon = await stage.start()
+  await write(stage)
+  assert.equal((await daemon.ended()).code, 1)
+  assert.match(daemon.output, /stream narrow_dlq takes 300/)
+  assert.match(daemon.output, /nats stream edit narrow_dlq --max-msg-size=-1/)
+  await streams.update('narrow_dlq', { max_msg_size: -1 })
+  const second = await stage.start()
+  assert.equal((await stage.events()).length, 3)
+  assert.equal(await second.metric('fraiseql_observer_dead_letters_total'), 1)
+  assert.equal(await second.metric('fraiseql_observer_events_failed_total'), 1)
+  await second.stop()
+  await stage.end()
+})
+
 test('a limit that was raised while the daemon runs counts: of the stream, of the server, with or without a new connection', async () => {
   const stage = await scene('raised', 'dead-letter')
   stage.settings = { ...stage.settings, stream: { max_msg_size: 5_000 } }

@@ -154,12 +154,15 @@ test('what a configured stream of the main name or the dead letters says, counts
   assert.equal(plan.streams[1]?.limits?.max_age_seconds, 60)
 })
 
-test('dead letters keep messages that are consumed, and reserve little', () => {
-  const plan = planned({ subjects: [], stream: { retention: 'workqueue', discard: 'new' } })
-  const { retention, discard, max_bytes } = plan.streams[0]!.limits!
+test('dead letters keep messages that are consumed or too large, and reserve little', () => {
+  const plan = planned({
+    subjects: [],
+    stream: { retention: 'workqueue', discard: 'new', max_msg_size: 300 },
+  })
+  const { retention, discard, max_bytes, max_msg_size } = plan.streams[0]!.limits!
   assert.deepEqual(
-    { retention, discard, max_bytes },
-    { retention: 'limits', discard: 'old', max_bytes: 1024 ** 3 },
+    { retention, discard, max_bytes, max_msg_size },
+    { retention: 'limits', discard: 'old', max_bytes: 1024 ** 3, max_msg_size: 0 },
   )
 })
 
