@@ -23,6 +23,8 @@ export interface Context {
   meantOutside: ReadonlySet<string>
   /** Other slots of this server whose events stand in our streams, and that were told. */
   readonly toldOfSlots: Set<string>
+  /** Lines about streams that still hold, each behind its stream's name. */
+  toldOfStreams: ReadonlySet<string>
   /** By table, when its rows did not fit its types, so that these were read again; `performance.now()`. */
   readonly typesReread: Map<string, number>
 }

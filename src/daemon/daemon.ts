@@ -48,6 +48,7 @@ export async function runDaemon({ config, log, version }: DaemonOptions, signal:
     toldOfEntities: '',
     meantOutside: new Set(),
     toldOfSlots: new Set(),
+    toldOfStreams: new Set(),
     typesReread: new Map(),
   }
   log.info({ version, slot: config.replication.slot_name, prefix: config.stream.subject_prefix }, 'starting')

@@ -6,7 +6,7 @@ import { requireJetStream } from '../nats-api.ts'
 import { type EnsuredStream, ensureStreams, listStreams } from '../publish/ensure-stream.ts'
 import type { BatchMode, LaneOptions } from '../publish/lane.ts'
 import { planStreams } from '../publish/stream-plan.ts'
-import { containedInAny } from '../publish/subject-overlap.ts'
+import { containedInAny, subjectContains } from '../publish/subject-overlap.ts'
 import type { Context } from './context.ts'
 
 export interface Streams {
@@ -20,10 +20,11 @@ export interface Streams {
 }
 
 export async function prepareStreams(
-  { config, log, lateFilters }: Context,
+  context: Context,
   nats: NatsConnection,
   filters: readonly string[],
 ): Promise<Streams> {
+  const { config, log, lateFilters } = context
   await requireJetStream(nats)
   const plan = planStreams(config, filters, await listStreams(nats))
   if ('problems' in plan) {
@@ -33,12 +34,11 @@ export async function prepareStreams(
     })
   }
   const all = await ensureStreams(nats, plan.streams, { create: config.stream.create })
-  for (const { name, created, added, subjects, notes, replicas } of all) {
+  for (const { name, created, added, subjects } of all) {
     if (created) log.info({ stream: name, subjects }, 'stream created')
     if (added.length > 0) log.info({ stream: name, added }, 'subjects added to the stream')
-    for (const note of notes) log.warn({ stream: name }, note)
-    if (replicas > 1 && keepsRefusedIds(nats.info?.version ?? '')) log.warn({ stream: name }, REFUSED_IDS)
   }
+  tell(context, all, nats.info?.version ?? '')
   const lanes = new Map(all.map(({ name }, lane) => [name, lane]))
   return {
     all,
@@ -57,6 +57,34 @@ export async function prepareStreams(
     },
     deadLetterLane: lanes.get(plan.ownerOf.get(config.dlq.subject) ?? '') ?? null,
   }
+}
+
+/** What holds of the streams, each once as long as it does. */
+function tell(context: Context, streams: readonly EnsuredStream[], version: string): void {
+  const { config, log } = context
+  const lines = streams.flatMap(stream => {
+    const notes = [...unusedName(config, streams, stream), ...stream.notes]
+    if (stream.replicas > 1 && keepsRefusedIds(version)) notes.push(REFUSED_IDS)
+    return notes.map(text => ({ stream: stream.name, text, key: `${stream.name}: ${text}` }))
+  })
+  for (const { stream, text, key } of lines) {
+    if (!context.toldOfStreams.has(key)) log.warn({ stream }, text)
+  }
+  context.toldOfStreams = new Set(lines.map(({ key }) => key))
+}
+
+/** A stream that is there and owns the default subjects is used, whatever name is configured. */
+function unusedName(
+  { stream: { name, subject_prefix } }: Config,
+  streams: readonly EnsuredStream[],
+  { planned }: EnsuredStream,
+): string[] {
+  const takes = planned.subjects.some(subject => subjectContains(`${subject_prefix}.>`, subject))
+  if (planned.kind !== 'existing' || !takes || streams.some(stream => stream.name === name)) return []
+  return [
+    `it has the subjects below ${subject_prefix} already: [stream] name = "${name}" is not made, and the limits of ` +
+      'this stream apply, not those of [stream]',
+  ]
 }
 
 const REFUSED_IDS =

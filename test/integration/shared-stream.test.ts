@@ -23,3 +23,22 @@ test('the last sequence of a shared stream is that of the last message acked, wh
   await stage.end()
   await (await stage.jsm()).streams.delete('choreography')
 })
+
+test('a stream that has the default subjects already is used, and that the configured one is not is told once', async () => {
+  const stage = await servers.scene({ name: 'newer', schema: 'CREATE TABLE tb_order (id int PRIMARY KEY)' })
+  const { streams } = await stage.jsm()
+  await streams.add({ name: 'older', subjects: [`${stage.prefix}.>`] })
+  const daemon = await stage.start()
+  const told = () =>
+    daemon.logs.filter(({ msg }) => msg?.includes('[stream] name = "newer" is not made') === true)
+  assert.deepEqual(
+    told().map(({ level, stream }) => [level, stream]),
+    [['warn', 'older']],
+  )
+  const from = daemon.logs.length
+  await stage.sql('SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE active')
+  await daemon.says('streaming', from)
+  assert.equal(told().length, 1)
+  await stage.end()
+  await streams.delete('older')
+})
