@@ -5,7 +5,7 @@
  */
 import type { NatsConnection } from '@nats-io/transport-node'
 import type { StreamLimits } from '../config/config.ts'
-import { ConfigurationError, FatalError, type RetryableError } from '../errors.ts'
+import { ConfigurationError, FatalError, RetryableError } from '../errors.ts'
 import { type ApiOptions, askApi, isRefused, requestApi } from '../nats-api.ts'
 import { type JetStreamRefusal, JS, jetStreamError } from '../nats-codes.ts'
 import { mergeSubjects, notesOn, refusalOfStream } from './stream-check.ts'
@@ -31,7 +31,6 @@ export interface EnsuredStream {
   readonly subjects: readonly string[]
   /** Bytes of header and payload; null: only the server's max_payload counts. */
   readonly maxMessageBytes: number | null
-  readonly duplicateWindowMs: number
   /** Only `limits` keeps messages that were consumed, which resume must be able to see. */
   readonly retention: StreamLimits['retention']
   readonly replicas: number
@@ -42,6 +41,11 @@ export interface EnsuredStream {
   /** As the server writes it; another value means another stream of the same name. */
   readonly createdAt: string
 }
+
+/** A change of a stream is read, and written as a whole: one of two at the same time is lost, and made again. */
+const MAX_ATTEMPTS = 5
+/** Longer than the way to the server takes, between reading and writing. */
+const SETTLE_MS = 100
 
 /** All streams of the account, for the plan. */
 export async function listStreams(nc: NatsConnection, timeoutMs?: number): Promise<ExistingStream[]> {
@@ -108,6 +112,7 @@ async function adopt(
   planned: PlannedStream,
   info: StreamInfo,
   options: EnsureOptions,
+  attempt = 1,
 ): Promise<EnsuredStream> {
   const { name } = planned
   const refusal = refusalOfStream(info.config)
@@ -123,7 +128,19 @@ async function adopt(
   const config: StreamConfig = { ...info.config, subjects }
   const answer = await askApi<StreamInfo>(nc, `STREAM.UPDATE.${name}`, config, request)
   if (isRefused(answer)) throw await refusedChange(nc, answer.error, request, name, added)
-  return report(planned, answer, { created: false, added })
+  const kept = await settled(nc, name, options)
+  const lost = mergeSubjects(kept.config.subjects ?? [], planned.subjects).added
+  if (lost.length === 0) return report(planned, kept, { created: false, added })
+  if (attempt === MAX_ATTEMPTS) throw overwritten(name, lost)
+  return adopt(nc, planned, kept, options, attempt + 1)
+}
+
+/** What the stream is when another daemon that has read it before our change has written it, too. */
+async function settled(nc: NatsConnection, name: string, { timeoutMs }: EnsureOptions): Promise<StreamInfo> {
+  await new Promise(resolve => setTimeout(resolve, SETTLE_MS * (1 + Math.random())))
+  const info = await streamInfo(nc, name, timeoutMs)
+  if (info === null) throw gone(name)
+  return info
 }
 
 function report(
@@ -136,7 +153,6 @@ function report(
     notes: notesOn(config, planned.limits),
     subjects: config.subjects ?? [],
     maxMessageBytes: messageLimit(config),
-    duplicateWindowMs: (config.duplicate_window ?? 0) / 1e6,
     retention: config.retention,
     replicas: config.num_replicas,
     atomic: config.allow_atomic === true,
@@ -199,12 +215,24 @@ function checkWindow(name: string, { max_age_seconds, duplicate_window_seconds }
 }
 
 function missing({ name, kind }: PlannedStream): ConfigurationError | RetryableError {
+  if (kind === 'existing') return gone(name)
   return new ConfigurationError(`stream ${name} does not exist`, {
     code: 'STREAM_NOT_CREATED',
-    remedy:
-      kind === 'existing'
-        ? 'It was there a moment ago: start anew, and the plan is made again.'
-        : `Create it ("nats stream add ${name}"), or let the daemon do so: [stream] create = true.`,
+    remedy: `Create it ("nats stream add ${name}"), or let the daemon do so: [stream] create = true.`,
+  })
+}
+
+function gone(name: string): RetryableError {
+  return new RetryableError(`stream ${name} was there a moment ago, and is gone`, {
+    code: 'STREAM_GONE',
+    remedy: 'The daemon starts a fresh run, which plans without it.',
+  })
+}
+
+function overwritten(name: string, lost: readonly string[]): RetryableError {
+  return new RetryableError(`stream ${name} has lost ${lost.join(', ')} again, which was added to it`, {
+    code: 'STREAM_OVERWRITTEN',
+    remedy: `The daemon tries again; look for what else writes the configuration of ${name} if it stays so.`,
   })
 }
 

@@ -53,10 +53,7 @@ test('created as configured, and found unchanged by the next start', async () =>
   const made = await ensure(planned('made', ['made.>', 'made_single'], { max_msg_size: 4096 }))
   assert.equal(made.created, true)
   assert.deepEqual(made.notes, [])
-  assert.deepEqual(
-    [made.lastSequence, made.messages, made.maxMessageBytes, made.duplicateWindowMs],
-    [0, 0, 4096, 300_000],
-  )
+  assert.deepEqual([made.lastSequence, made.messages, made.maxMessageBytes], [0, 0, 4096])
   const { config } = (await streamInfo(nc, 'made'))!
   const expected = {
     subjects: ['made.>', 'made_single'],
@@ -77,7 +74,7 @@ test('0 means no limit', async () => {
   const stream = await ensure(planned('free', ['free'], free))
   const { config } = (await streamInfo(nc, 'free'))!
   assert.deepEqual([config.max_age, config.max_bytes, config.max_msgs, config.max_msg_size], [0, -1, -1, -1])
-  assert.deepEqual([stream.maxMessageBytes, stream.duplicateWindowMs], [null, 120_000])
+  assert.equal(stream.maxMessageBytes, null)
   assert.deepEqual((await ensure(planned('free', ['free'], free))).notes, [])
 })
 
@@ -95,6 +92,19 @@ test('subjects are added, a wider one takes the place of those it contains, none
   const { config } = (await streamInfo(nc, 'grows'))!
   assert.equal((config as { description?: string }).description, 'kept')
   assert.equal(config.max_age, 86_400e9)
+})
+
+test('two daemons that add subjects at the same time both have theirs', async () => {
+  await create('both', { subjects: ['both.>'] })
+  const other = await connectTo(server.url)
+  for (let i = 0; i < 5; i++) {
+    const ours = [`both_ours_${i}`]
+    const theirs = [`both_theirs_${i}`]
+    const options = { create: true }
+    await Promise.all([ensure(planned('both', ours)), ensureStream(other, planned('both', theirs), options)])
+    assert.deepEqual((await ensure(planned('both', [...ours, ...theirs]))).added, [])
+  }
+  await other.close()
 })
 
 test('other differences are told, and nothing is changed', async () => {
@@ -214,6 +224,9 @@ test('with create = false nothing is made and nothing is changed', async () => {
     name: 'ConfigurationError',
     code: 'STREAM_NOT_CREATED',
   })
+  // Somebody's stream that was in the list is gone: the next run plans without it.
+  const theirs = { ...planned('absent', ['absent']), kind: 'existing', limits: null } as const
+  await assert.rejects(ensureStream(nc, theirs, options), RetryableError)
   await create('fixed', { subjects: ['fixed.a'], duplicate_window: 300e9, max_age: 604_800e9 })
   await assert.rejects(ensureStream(nc, planned('fixed', ['fixed.>']), options), {
     code: 'STREAM_LACKS_SUBJECTS',
