@@ -3,7 +3,7 @@ import type { NatsConnection } from '@nats-io/transport-node'
 import type { Config } from '../config/config.ts'
 import { ConfigurationError, RetryableError } from '../errors.ts'
 import { requireJetStream } from '../nats-api.ts'
-import { type EnsuredStream, ensureStreams, listStreams } from '../publish/ensure-stream.ts'
+import { type EnsuredStream, ensureStreams, knowsAtomic, listStreams } from '../publish/ensure-stream.ts'
 import type { BatchMode, LaneOptions } from '../publish/lane.ts'
 import { planStreams } from '../publish/stream-plan.ts'
 import { containedInAny, subjectContains } from '../publish/subject-overlap.ts'
@@ -63,7 +63,11 @@ export async function prepareStreams(
 function tell(context: Context, streams: readonly EnsuredStream[], version: string): void {
   const { config, log } = context
   const lines = streams.flatMap(stream => {
-    const notes = [...unusedName(config, streams, stream), ...stream.notes]
+    const notes = [
+      ...unusedName(config, streams, stream),
+      ...stream.notes,
+      ...unkeptAtomic(config, stream, version),
+    ]
     if (stream.replicas > 1 && keepsRefusedIds(version)) notes.push(REFUSED_IDS)
     return notes.map(text => ({ stream: stream.name, text, key: `${stream.name}: ${text}` }))
   })
@@ -84,6 +88,20 @@ function unusedName(
   return [
     `it has the subjects below ${subject_prefix} already: [stream] name = "${name}" is not made, and the limits of ` +
       'this stream apply, not those of [stream]',
+  ]
+}
+
+/** Dead letters come singly. */
+function unkeptAtomic(
+  { publish }: Config,
+  { name, atomic, planned }: EnsuredStream,
+  version: string,
+): string[] {
+  if (publish.atomic !== 'transactions' || atomic || planned.kind === 'dead-letter') return []
+  const first = knowsAtomic(version) ? '' : `upgrade nats-server from ${version} to 2.12 or later, then `
+  return [
+    '[publish] atomic = "transactions" is not kept, consumers may see a part of a transaction: ' +
+      `${first}"nats stream edit ${name} --allow-batch", and start the daemon anew`,
   ]
 }
 

@@ -84,7 +84,7 @@ export async function ensureStream(
   const answer = await askApi<StreamInfo>(
     nc,
     `STREAM.CREATE.${name}`,
-    streamConfigOf(planned, limits, knowsAtomic(nc)),
+    streamConfigOf(planned, limits, knowsAtomic(nc.info?.version ?? '')),
     request,
   )
   if (!isRefused(answer)) return report(planned, answer, { created: true, added: [] })
@@ -163,8 +163,8 @@ function report(
 }
 
 /** Atomic batches came with nats-server 2.12; an older one would store their messages as ordinary ones. */
-function knowsAtomic(nc: NatsConnection): boolean {
-  const [major = 0, minor = 0] = (nc.info?.version ?? '').split('.').map(Number)
+export function knowsAtomic(version: string): boolean {
+  const [major = 0, minor = 0] = version.split('.').map(Number)
   return major > 2 || (major === 2 && minor >= 12)
 }
 

@@ -89,10 +89,18 @@ function peculiarities(config: StreamConfig): string[] {
       `retention is ${config.retention}: consumed messages are gone, so duplicates can't be ruled out after an outage longer than the duplicate window (${age(config.duplicate_window)})`,
     )
   }
+  if (config.retention === 'interest') {
+    notes.push('retention is interest: what is published while it has no consumer is dropped at once')
+  }
+  if (config.persist_mode === 'async') {
+    notes.push(
+      'persist_mode is async: acks come before the file is written, and a crash may lose those messages',
+    )
+  }
   if (config.storage === 'memory') notes.push('storage is memory: a restart of the server loses the messages')
   if ((config.max_msgs_per_subject ?? -1) > 0) {
     notes.push(
-      `keeps only the last ${config.max_msgs_per_subject} messages of a subject: older events vanish`,
+      `keeps only the last ${config.max_msgs_per_subject} messages of a subject: older events vanish, and after an outage longer than the duplicate window one of them may be stored again behind a newer one, and remove it`,
     )
   }
   if (config.republish) notes.push(`the server republishes its messages to ${config.republish.dest}`)

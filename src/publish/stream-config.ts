@@ -26,8 +26,9 @@ export interface StreamConfig {
   readonly subject_transform?: { readonly src?: string; readonly dest: string } | null
   readonly allow_msg_counter?: boolean
   readonly allow_direct?: boolean
-  /** nats-server 2.12 and later. */
+  /** Both nats-server 2.12 and later. */
   readonly allow_atomic?: boolean
+  readonly persist_mode?: 'default' | 'async'
 }
 
 export interface StreamInfo {

@@ -101,3 +101,17 @@ test('killed in the middle of batches, the next run completes them: same order, 
   await daemon.stop()
   await scene.end()
 })
+
+test('atomic = "transactions" on a stream that takes no batches: that it is not kept is told', async () => {
+  const settings = { publish: { atomic: 'transactions' } }
+  const scene = await servers.scene({ name: 'batchless', schema: SCHEMA, settings })
+  const { streams } = await scene.jsm()
+  await streams.add({ name: 'batchless', subjects: [`${scene.prefix}.>`] })
+  const daemon = await scene.start()
+  const line = await daemon.says('atomic = "transactions" is not kept')
+  assert.deepEqual([line.level, line.stream], ['warn', 'batchless'])
+  assert.match(line.msg!, /"nats stream edit batchless --allow-batch"/)
+  assert.equal(line.msg!.includes('upgrade nats-server'), !knowsBatches())
+  await daemon.stop()
+  await scene.end()
+})
