@@ -27,7 +27,8 @@ export interface PublishedSeries {
 export interface StreamSeries {
   readonly stream: string
   lastSequence: number
-  fenced: boolean
+  /** null: it is shared by design, and left out. */
+  fenced: boolean | null
 }
 
 export interface Metrics {
@@ -78,7 +79,9 @@ export function createMetrics({ version }: MetricsOptions): Metrics {
     for (const { stream, lastSequence } of streams.values()) metric.inc({ stream }, lastSequence)
   })
   copied(registry, 'streamFenced', metric => {
-    for (const { stream, fenced } of streams.values()) metric.inc({ stream }, fenced ? 1 : 0)
+    for (const { stream, fenced } of streams.values()) {
+      if (fenced !== null) metric.inc({ stream }, fenced ? 1 : 0)
+    }
   })
   copied(registry, 'buildInfo', metric => metric.inc({ version, node: process.versions.node }, 1))
   collectDefaultMetrics({ register: registry })

@@ -24,6 +24,8 @@ export class Board {
   confirmed: Lsn | null = null
   lag: SlotLag | null = null
   publisher: Publisher | null = null
+  /** Streams that others write to by design. */
+  sharedStreams: ReadonlySet<string> = new Set()
   /** Why publishing stands still; null: it does not. */
   standstill: string | null = null
   readonly #config: Config
@@ -184,7 +186,7 @@ export class Board {
     for (const { name, last_sequence, fenced } of streams) {
       const series = this.#metrics.stream(name)
       series.lastSequence = last_sequence
-      series.fenced = fenced
+      series.fenced = this.sharedStreams.has(name) ? null : fenced
     }
   }
 }

@@ -24,7 +24,7 @@ export async function prepareStreams(
   nats: NatsConnection,
   filters: readonly string[],
 ): Promise<Streams> {
-  const { config, log, lateFilters } = context
+  const { config, log, board, lateFilters } = context
   await requireJetStream(nats)
   const plan = planStreams(config, filters, await listStreams(nats))
   if ('problems' in plan) {
@@ -38,6 +38,7 @@ export async function prepareStreams(
     if (created) log.info({ stream: name, subjects }, 'stream created')
     if (added.length > 0) log.info({ stream: name, added }, 'subjects added to the stream')
   }
+  board.sharedStreams = new Set(plan.streams.filter(({ shared }) => shared).map(({ name }) => name))
   tell(context, all, nats.info?.version ?? '')
   const lanes = new Map(all.map(({ name }, lane) => [name, lane]))
   return {

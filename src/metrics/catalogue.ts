@@ -125,7 +125,7 @@ export const LABELLED = {
     name: 'stream_fenced',
     type: 'gauge',
     labels: ['stream'],
-    help: '1 while publishes to the stream are fenced; 0 where other writers share it.',
+    help: '1 while publishes to the stream are fenced; 0 since other writers broke in. Absent where they share it by design.',
   },
   buildInfo: {
     name: 'build_info',

@@ -20,6 +20,8 @@ test('the last sequence of a shared stream is that of the last message acked, wh
   const stream = (await daemon.status()).streams.find(({ name }) => name === 'choreography')
   assert.deepEqual(stream, { name: 'choreography', last_sequence: 3, fenced: false })
   assert.match(await daemon.metrics(), /^fraiseql_observer_stream_last_sequence\{stream="choreography"\} 3$/m)
+  // What is shared by design has nothing to alarm of.
+  assert.doesNotMatch(await daemon.metrics(), /stream_fenced\{/)
   await stage.end()
   await (await stage.jsm()).streams.delete('choreography')
 })
@@ -35,6 +37,7 @@ test('a stream that has the default subjects already is used, and that the confi
     told().map(({ level, stream }) => [level, stream]),
     [['warn', 'older']],
   )
+  assert.match(await daemon.metrics(), /stream_fenced\{stream="older"\} 1/)
   const from = daemon.logs.length
   await stage.sql('SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE active')
   await daemon.says('streaming', from)
