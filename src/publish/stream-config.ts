@@ -35,6 +35,7 @@ export interface StreamInfo {
   readonly config: StreamConfig
   readonly state: {
     readonly messages: number
+    readonly bytes: number
     readonly first_seq: number
     readonly last_seq: number
   }

@@ -1,6 +1,7 @@
 /**
  * Stored messages one by one, by sequence, from the stream's leader (the direct API may answer from a replica that
- * lags). The payload comes along, so this is for few messages, or for streams that must have no consumer.
+ * lags). The payload comes along, so this is for few messages, or for streams that must have no consumer; and where
+ * messages may be large, few are asked for at once: the server cuts off a client that takes its answers too slowly.
  * https://docs.nats.io/reference/reference-protocols/nats_api_reference
  */
 import type { NatsConnection } from '@nats-io/transport-node'
@@ -14,6 +15,31 @@ interface StoredAnswer {
     /** Base64. */
     readonly hdrs?: string
   }
+}
+
+/** How many messages are asked for at once, and how long each answer may take. */
+export interface FetchPace {
+  readonly parallel: number
+  readonly timeoutMs: number
+}
+
+/** Payloads that are on their way at once, unless one alone is more; far below what the server holds back (64 MB). */
+const PARALLEL_BYTES = 4 * 1024 * 1024
+const MOST_PARALLEL = 256
+/** Payloads come as base64. */
+const ANSWER_BYTES = 4 / 3
+/** A link that is slower than 16 Mbit/s is as good as none. */
+const LEAST_BYTES_PER_MS = 2_000
+
+/** `largest`: bytes that a message may have; `bytes`: of all messages together. */
+export function fetchPace(largest: number, bytes: number, timeoutMs: number): FetchPace {
+  const parallel = Math.max(1, Math.min(MOST_PARALLEL, Math.floor(PARALLEL_BYTES / largest)))
+  return { parallel, timeoutMs: fetchTimeout(Math.min(parallel * largest, bytes), timeoutMs) }
+}
+
+/** `bytes`: of the payloads that are on their way at once. */
+export function fetchTimeout(bytes: number, timeoutMs: number): number {
+  return timeoutMs + (bytes * ANSWER_BYTES) / LEAST_BYTES_PER_MS
 }
 
 /** null: it is not there (any more). */
@@ -42,10 +68,22 @@ export async function fetchRange(
   stream: string,
   low: number,
   high: number,
-  timeoutMs: number,
+  { parallel, timeoutMs }: FetchPace,
 ): Promise<StoredMessage[]> {
-  const sequences = Array.from({ length: high - low + 1 }, (_, i) => low + i)
-  const messages = await Promise.all(sequences.map(seq => fetchMessage(nc, stream, seq, timeoutMs)))
+  const messages: (StoredMessage | null)[] = []
+  let next = low
+  const fetchOn = async (): Promise<void> => {
+    while (next <= high) {
+      const seq = next++
+      messages[seq - low] = await fetchMessage(nc, stream, seq, timeoutMs)
+    }
+  }
+  try {
+    await Promise.all(Array.from({ length: parallel }, fetchOn))
+  } finally {
+    // After a failure nobody waits for the rest.
+    next = high + 1
+  }
   return messages.filter(message => message !== null)
 }
 

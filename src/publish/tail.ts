@@ -8,7 +8,7 @@ import { ConfigurationError, FatalError } from '../errors.ts'
 import { requestApi } from '../nats-api.ts'
 import type { StoredMessage } from './stored-message.ts'
 import type { StreamInfo } from './stream-config.ts'
-import { fetchMessage, fetchRange } from './tail-fetch.ts'
+import { type FetchPace, fetchMessage, fetchNext, fetchPace, fetchRange, fetchTimeout } from './tail-fetch.ts'
 import { scanRange } from './tail-scan.ts'
 
 export interface Tail {
@@ -34,11 +34,12 @@ export interface ReadBack {
 
 /** An answer later than this is as good as none: an election is under way, and the caller tries again. */
 export const TAIL_TIMEOUT_MS = 2_000
-/** Few messages are fetched singly; more of them by a consumer, in runs that grow. */
-const FETCH_RANGE = 16
-const FETCH_RANGE_ALWAYS = 256
+/** Headers come alone by a consumer, in runs that grow; where there may be none, in short runs. */
+const LEAST_FETCH_RANGE = 16
 const FIRST_SCAN_RANGE = 256
 const SCAN_MESSAGES = 4_096
+/** Where messages may be larger, not even the newest one is fetched for its headers if a consumer can bring them. */
+const LARGE_BYTES = 1024 * 1024
 
 /** Rejects with RetryableError; its code is STREAM_MISSING when there is no such stream. */
 export async function readTail(
@@ -46,12 +47,13 @@ export async function readTail(
   stream: string,
   timeoutMs = TAIL_TIMEOUT_MS,
 ): Promise<Tail> {
-  const { state, created, cluster } = await streamState(nc, stream, timeoutMs)
+  const info = await streamInfo(nc, stream, timeoutMs)
+  const { state, created, cluster } = info
   return {
     lastSeq: state.last_seq,
     firstSeq: state.first_seq,
     messages: state.messages,
-    lastMessage: state.messages === 0 ? null : await newest(nc, stream, state.last_seq, timeoutMs),
+    lastMessage: state.messages === 0 ? null : await newest(nc, stream, info, timeoutMs),
     createdAt: created,
     alone: !cluster?.name,
   }
@@ -64,10 +66,9 @@ export async function readBack(
   { fromSeq, until, signal }: ReadBack,
   timeoutMs = TAIL_TIMEOUT_MS,
 ): Promise<void> {
-  const { state, config } = await streamState(nc, stream, timeoutMs)
-  const reader = new RangeReader(nc, stream, timeoutMs)
-  // A consumer would count as interest in the messages, or compete for them.
-  if (config.retention !== 'limits') reader.scanning = false
+  const info = await streamInfo(nc, stream, timeoutMs)
+  const { state } = info
+  const reader = new RangeReader(nc, stream, info, timeoutMs)
   let high = Math.min(fromSeq, state.last_seq)
   while (high >= state.first_seq && high > 0) {
     signal?.throwIfAborted()
@@ -81,28 +82,32 @@ export async function readBack(
 
 /** Reads ranges of sequences, and learns how long the next one may be. */
 class RangeReader {
-  range = FETCH_RANGE
-  scanning = true
+  range: number
+  #scanning: boolean
   readonly #nc: NatsConnection
   readonly #stream: string
   readonly #timeoutMs: number
+  readonly #pace: FetchPace
+  /** No longer than need be: all of it comes with its payloads before the reader hears that it was enough. */
+  readonly #fetchRange: number
 
-  constructor(nc: NatsConnection, stream: string, timeoutMs: number) {
+  constructor(nc: NatsConnection, stream: string, info: StreamInfo, timeoutMs: number) {
     this.#nc = nc
     this.#stream = stream
     this.#timeoutMs = timeoutMs
+    this.#pace = fetchPace(largest(nc, info), info.state.bytes, timeoutMs)
+    this.#fetchRange = Math.max(LEAST_FETCH_RANGE, this.#pace.parallel)
+    this.#scanning = mayScan(info)
+    this.range = this.#scanning ? FIRST_SCAN_RANGE : this.#fetchRange
   }
 
   /** In ascending order. null: the range holds too much at once, and the next one will be shorter. */
   async read(low: number, high: number): Promise<StoredMessage[] | null> {
-    if (!this.scanning || this.range <= FETCH_RANGE) {
-      this.range = this.scanning ? FIRST_SCAN_RANGE : FETCH_RANGE_ALWAYS
-      return await fetchRange(this.#nc, this.#stream, low, high, this.#timeoutMs)
-    }
+    if (!this.#scanning) return await this.#fetch(low, high)
     const messages = await this.#scan(low, high)
     if (messages === 'refused') {
-      this.scanning = false
-      this.range = FETCH_RANGE_ALWAYS
+      this.#scanning = false
+      this.range = this.#fetchRange
       return null
     }
     if (messages === 'too many') {
@@ -112,6 +117,19 @@ class RangeReader {
     // Where most messages are gone, a run of sequences may be much longer than a run of messages.
     const sparse = messages.length < this.range / 4
     this.range = sparse ? this.range * 4 : Math.min(this.range * 2, SCAN_MESSAGES)
+    return messages
+  }
+
+  async #fetch(low: number, high: number): Promise<StoredMessage[] | null> {
+    if (high - low >= this.#fetchRange) {
+      // One question tells whether anything is there at all; what was consumed leaves long gaps.
+      const next = await fetchNext(this.#nc, this.#stream, low, this.#pace.timeoutMs)
+      const empty = next === null || next.seq > high
+      this.range = empty ? this.range * 4 : this.#fetchRange
+      return empty ? [] : null
+    }
+    const messages = await fetchRange(this.#nc, this.#stream, low, high, this.#pace)
+    this.range = messages.length === 0 ? this.#fetchRange * 4 : this.#fetchRange
     return messages
   }
 
@@ -129,21 +147,36 @@ class RangeReader {
 async function newest(
   nc: NatsConnection,
   stream: string,
-  lastSeq: number,
+  info: StreamInfo,
   timeoutMs: number,
 ): Promise<StoredMessage | null> {
-  const last = await fetchMessage(nc, stream, lastSeq, timeoutMs)
-  if (last !== null) return last
+  const { last_seq: lastSeq } = info.state
+  const bytes = largest(nc, info)
+  const scanned = bytes > LARGE_BYTES && mayScan(info)
+  if (!scanned) {
+    const last = await fetchMessage(nc, stream, lastSeq, fetchTimeout(bytes, timeoutMs))
+    if (last !== null) return last
+  }
   let found: StoredMessage | null = null
   const until = (message: StoredMessage) => {
     found = message
     return true
   }
-  await readBack(nc, stream, { fromSeq: lastSeq - 1, until }, timeoutMs)
+  await readBack(nc, stream, { fromSeq: scanned ? lastSeq : lastSeq - 1, until }, timeoutMs)
   return found
 }
 
-function streamState(nc: NatsConnection, stream: string, timeoutMs: number): Promise<StreamInfo> {
+/** A consumer would count as interest in the messages, or compete for them. */
+function mayScan({ config }: StreamInfo): boolean {
+  return config.retention === 'limits'
+}
+
+/** No message of the stream has more bytes than this. */
+function largest(nc: NatsConnection, { state }: StreamInfo): number {
+  return Math.min(state.bytes, nc.info?.max_payload ?? Number.POSITIVE_INFINITY)
+}
+
+function streamInfo(nc: NatsConnection, stream: string, timeoutMs: number): Promise<StreamInfo> {
   const context = `reading the tail of stream ${stream}`
   return requestApi<StreamInfo>(nc, `STREAM.INFO.${stream}`, null, { context, timeoutMs })
 }

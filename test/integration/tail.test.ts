@@ -11,6 +11,7 @@ import { STREAM_MISSING } from '../../src/nats-codes.ts'
 import type { StoredMessage } from '../../src/publish/stored-message.ts'
 import type { StreamConfig } from '../../src/publish/stream-config.ts'
 import { readBack, readTail } from '../../src/publish/tail.ts'
+import { TcpProxy } from '../fault/proxy.ts'
 import { type NatsServer, startNats, startNatsCluster } from '../kit/nats.ts'
 
 let server: NatsServer
@@ -188,6 +189,44 @@ test('where consumers are used up or not allowed, messages are fetched singly', 
   await guarded.stop()
 })
 
+test('large messages: the headers alone, or few at once, so that a slow link is no reason to give up', async t => {
+  const wide = await startNats({ config: 'max_payload: 8MB' })
+  const proxy = await TcpProxy.open(wide.port)
+  const direct = await connectTo(wide.url)
+  const slow = await connectTo(`nats://127.0.0.1:${proxy.port}`)
+  t.after(async () => {
+    await Promise.all([direct.close(), slow.close()])
+    proxy.close()
+    await wide.stop()
+  })
+  await create('huge', {}, direct)
+  await create('queue', { retention: 'workqueue' }, direct)
+  for (let n = 1; n <= 18; n++) {
+    await publish('huge', n, { connection: direct, bytes: 5_000_000 })
+    await publish('queue', n, { connection: direct, bytes: n === 1 ? 5_000_000 : 900_000 })
+  }
+  proxy.bytesPerSecond = 5_000_000
+  assert.equal((await readTail(slow, 'huge')).lastMessage?.seq, 18)
+  assert.equal((await back('huge', 18, Number.POSITIVE_INFINITY, slow)).length, 18)
+  assert.equal((await back('queue', 18, Number.POSITIVE_INFINITY, slow)).length, 18)
+})
+
+test('a work queue that was consumed but for its ends', async () => {
+  await create('gaps', { retention: 'workqueue' })
+  await publishMany('gaps', 1, 20)
+  await publishMany('gaps', 21, 9_000, 'noise')
+  await publish('gaps', 9_001, { bytes: 900_000 })
+  await publish('gaps', 9_002, { bytes: 900_000 })
+  await requestApi(nc, 'STREAM.PURGE.gaps', { filter: 'gaps.noise' }, { context: 'purging' })
+  const before = nc.stats().outMsgs
+  assert.deepEqual(sequences(await back('gaps', 9_002)), [
+    9_002,
+    9_001,
+    ...Array.from({ length: 20 }, (_, i) => 20 - i),
+  ])
+  assert.ok(nc.stats().outMsgs - before < 500)
+})
+
 test('consumers do not stay behind', async () => {
   await create('clean')
   await publishMany('clean', 1, 3_000)
@@ -281,13 +320,14 @@ async function publish(
     floor,
     token = 'x',
     connection = nc,
-  }: { floor?: string; token?: string; connection?: NatsConnection } = {},
+    bytes = 7,
+  }: { floor?: string; token?: string; connection?: NatsConnection; bytes?: number } = {},
 ): Promise<void> {
   const head = headers()
   head.set('Nats-Msg-Id', `id-${n}`)
   head.set(POSITION_HEADER, formatPosition(position(n)))
   if (floor !== undefined) head.set(FLOOR_HEADER, floor)
-  const { data } = await connection.request(`${stream}.${token}`, 'payload', {
+  const { data } = await connection.request(`${stream}.${token}`, 'x'.repeat(bytes), {
     headers: head,
     timeout: 10_000,
   })
