@@ -32,6 +32,7 @@ import { createPublisher } from './publishing.ts'
 import { ruleStatus } from './rule-status.ts'
 import { prepareStreams, type Streams } from './streams.ts'
 import { watchLimits } from './watch-limits.ts'
+import { watchPublishing } from './watch-publishing.ts'
 import { watchSlot } from './watch-slot.ts'
 import { watchTables } from './watch-tables.ts'
 
@@ -139,6 +140,7 @@ async function prepare(context: Context, { signal, fail, progressed, releases }:
   }
   releases.push(watchTables(context, { sql, changed }, fail))
   board.publisher = publisher
+  releases.push(watchPublishing(context, publisher))
   publisher.connected(performance.now())
   // What the streams hold is known before the slot is read; else a run that was frozen in between could send again
   // what another one has sent meanwhile.

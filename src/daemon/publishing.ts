@@ -1,9 +1,9 @@
-/** The publisher of a run, with its changes of state in the log and its figures in the metrics. */
+/** The publisher of a run, with what it finds in the log and its figures in the metrics. */
 import { randomUUID } from 'node:crypto'
-import { EXIT, FatalError, RetryableError } from '../errors.ts'
+import { EXIT, FatalError } from '../errors.ts'
 import type { Delivery } from '../pipeline.ts'
 import type { Link } from '../publish/link.ts'
-import { Publisher, type PublisherOptions, type Reason, type State } from '../publish/publisher.ts'
+import { Publisher, type PublisherOptions } from '../publish/publisher.ts'
 import type { Origin } from '../publish/tail-walk.ts'
 import type { Context } from './context.ts'
 
@@ -17,8 +17,6 @@ type Parts = Pick<PublisherOptions, 'streams' | 'confirm' | 'onRoom'> & {
   readonly onOpen: () => void
 }
 
-/** A resume that takes longer than this is told, and so is its end; shorter ones are counted only. */
-const QUIET_RESUME_MS = 1000
 const CLOCK_CHECK_MS = 1000
 /** Smaller differences come from the resolution of Date.now(). */
 const CLOCK_STEP_MS = 20
@@ -30,7 +28,6 @@ export function createPublisher(
   const { publish } = context.config
   const { counters, latencies } = context.metrics
   const clock = new WallClock()
-  const standStill = new StandStill(context)
   const publisher: Publisher = new Publisher(
     {
       ...parts,
@@ -41,9 +38,8 @@ export function createPublisher(
       random: Math.random,
       runId: randomUUID(),
       onResume: reason => context.board.resumed(reason),
-      onState: (state, reason) => {
+      onState: state => {
         if (state === 'open') parts.onOpen()
-        standStill.state(state, reason, () => publisher.detail)
       },
       onFailure: fail,
       onResumed: (lane, walk, becameShared) => {
@@ -55,7 +51,6 @@ export function createPublisher(
           publisher.fail(oldPrimary(lane.stream, walk.newestTimeline, timeline))
       },
       onStored: (entry, duplicate, now) => {
-        standStill.stored()
         const { window } = publisher
         const delivery = window.target(entry) as Delivery
         latencies.publishAck.observe((now - window.sentAt(entry)) / 1000)
@@ -91,58 +86,6 @@ class WallClock {
     }
     return this.#offsetMs + now
   }
-}
-
-/** One line when publishing stands still for a while, and one when a message is stored again. */
-class StandStill {
-  readonly #context: Context
-  #timer: NodeJS.Timeout | null = null
-  #since = 0
-  #told = false
-
-  constructor(context: Context) {
-    this.#context = context
-  }
-
-  state(state: State, reason: Reason | null, detail: () => string): void {
-    if (state === 'open' || state === 'failed' || state === 'down') {
-      if (this.#timer !== null) clearTimeout(this.#timer)
-      this.#timer = null
-    } else if (this.#timer === null && !this.#told && reason !== 'start') {
-      this.#since = performance.now()
-      this.#timer = setTimeout(() => this.#tell(reason ?? 'refused', detail()), QUIET_RESUME_MS)
-      this.#timer.unref()
-    }
-  }
-
-  stored(): void {
-    if (!this.#told) return
-    this.#told = false
-    this.#context.board.standstill = null
-    this.#context.log.info({ after_ms: Math.round(performance.now() - this.#since) }, 'publishing goes on')
-  }
-
-  #tell(reason: Reason, detail: string): void {
-    const { log, board } = this.#context
-    this.#told = true
-    board.standstill = detail === '' ? reason : `${reason} (${detail})`
-    const remedy = REMEDIES[reason] ?? 'the daemon keeps trying'
-    board.failed(
-      new RetryableError(`publishing stands still: ${board.standstill}`, {
-        code: 'PUBLISH_STANDSTILL',
-        remedy,
-      }),
-    )
-    log.warn({ reason, detail }, `publishing stands still; ${remedy}`)
-  }
-}
-
-const REMEDIES: Readonly<Partial<Record<Reason, string>>> = {
-  full: 'the stream or its server is full: raise max_bytes or max_msgs of the stream, or make room in it',
-  'no-responders': 'no stream answers for the subject: a leader is being elected, or the stream is gone',
-  timeout: 'JetStream does not answer: look at the servers of the stream',
-  fence: 'somebody else writes to the stream, or its server could not store a message: its log says so',
-  refused: 'JetStream refuses; the daemon keeps trying',
 }
 
 const SHARED =

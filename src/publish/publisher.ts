@@ -20,8 +20,9 @@ import { Groups } from './groups.ts'
 import { Lane, type LaneOptions } from './lane.ts'
 import type { Link } from './link.ts'
 import { Progress } from './progress.ts'
-import { canReadAgain, DUPLICATE_IN_PROCESS, type Refusal, refusalOf } from './refusal.ts'
+import { canReadAgain, DUPLICATE_IN_PROCESS, refusalOf } from './refusal.ts'
 import { Sender } from './sender.ts'
+import { type HeldUp, type Reason, Setbacks } from './setbacks.ts'
 import { type Origin, TailWalk } from './tail-walk.ts'
 import { type Outgoing, QUEUED, SENT, STORED, Window } from './window.ts'
 
@@ -59,11 +60,7 @@ export interface PublishCounters {
 }
 
 export type State = 'down' | 'settling' | 'waiting' | 'reading' | 'open' | 'failed'
-/** Why a resume began. */
-export type Reason = 'start' | 'disconnect' | 'timeout' | 'unexpected' | Refusal
 
-const FIRST_DELAY_MS = 20
-const LONGEST_DELAY_MS = 2000
 /** A full window has room again at this share, so that reading goes on in runs and not message by message. */
 const ROOM_SHARE = 0.75
 
@@ -73,8 +70,6 @@ export class Publisher {
   state: State = 'down'
   /** Why the last resume began; null when none is under way. */
   reason: Reason | null = 'start'
-  /** The refusal's own words, for people. */
-  detail = ''
   inFlight = 0
   /** Nothing more should be offered, until `onRoom`. */
   full = false
@@ -90,8 +85,7 @@ export class Publisher {
   readonly #groups: Groups
   #tailsLeft = 0
   #waitUntil = 0
-  /** Resumes since the last message was stored. */
-  #fruitless = 0
+  readonly #setbacks: Setbacks
   readonly #lowMessages: number
   readonly #lowBytes: number
 
@@ -102,10 +96,16 @@ export class Publisher {
     this.#link = link
     this.window = new Window(options.maxMessages)
     this.#sender = new Sender(this.window, link, options)
+    this.#setbacks = new Setbacks(options.random)
     this.#lowMessages = options.maxMessages * ROOM_SHARE
     this.#lowBytes = options.maxBytes * ROOM_SHARE
     this.lanes = options.streams.map((stream, index) => new Lane(index, stream))
     this.#groups = new Groups(this.window, this.lanes, this.#sender, this.#lowMessages)
+  }
+
+  /** What keeps the oldest message from being stored; null: nothing does, as far as is known. */
+  get heldUp(): HeldUp | null {
+    return this.#setbacks.heldUp
   }
 
   /** A message for the stream of the target's lane. It is sent by the next `flush()`, or as soon as the publisher is open. */
@@ -170,7 +170,6 @@ export class Publisher {
       // It may not speak for the others; the stream does.
       this.#requeue(entry)
     } else {
-      this.#fruitless = 0
       if (duplicate) this.#options.counters.duplicates++
       for (let one = first; one <= entry; one++) {
         if (window.group(one) !== first || window.state(one) !== SENT) continue
@@ -180,7 +179,7 @@ export class Publisher {
       }
       if (Number.isNaN(predicted)) this.#heard(entry, sequence)
     }
-    if (unexpected) this.#resume('unexpected', '')
+    if (unexpected) this.#resume('unexpected', '', entry)
     if (this.state === 'settling') this.#settled()
   }
 
@@ -207,7 +206,7 @@ export class Publisher {
     if (epoch !== this.#sender.epoch || entry < window.low || window.state(entry) !== SENT) return
     this.#requeue(entry)
     const refusal = refusalOf(code, description, this.lanes[window.target(entry).lane]!.stream)
-    if (typeof refusal === 'string') this.#resume(refusal, description)
+    if (typeof refusal === 'string') this.#resume(refusal, description, entry)
     else this.fail(refusal)
     if (this.state === 'settling') this.#settled()
   }
@@ -226,6 +225,7 @@ export class Publisher {
   connected(now: number): void {
     this.#now = now
     if (this.state !== 'down') return
+    if (this.reason === 'disconnect') this.#setbacks.begin('disconnect', null, '', now)
     this.#enter('settling')
     this.#settled()
   }
@@ -235,6 +235,7 @@ export class Publisher {
     if (this.state === 'failed' || this.state === 'down') return
     this.#forgetFlight()
     this.#count('disconnect')
+    this.#setbacks.over()
     this.#enter('down')
   }
 
@@ -270,21 +271,25 @@ export class Publisher {
     const { window } = this
     const deadline = this.#now - this.#options.ackTimeoutMs
     let expired = false
+    let oldest = window.low
     for (let entry = window.low; entry < this.#next; entry++) {
       if (window.state(entry) !== SENT || window.sentAt(entry) > deadline) continue
+      if (!expired) oldest = entry
       expired = true
       window.setState(entry, QUEUED)
       this.inFlight--
     }
-    if (expired) this.#resume('timeout', `no publish ack within ${this.#options.ackTimeoutMs} ms`)
+    if (expired) this.#resume('timeout', `no publish ack within ${this.#options.ackTimeoutMs} ms`, oldest)
     if (this.state === 'settling') this.#settled()
   }
 
-  #resume(reason: Reason, detail: string): void {
+  /** `entry`: what was refused, or had no answer. */
+  #resume(reason: Reason, detail: string, entry: number): void {
     // Later messages in flight are refused as well, as wrong sequences; the first refusal says why.
     if (this.state !== 'open') return
     this.#count(reason)
-    this.detail = detail
+    const { stream } = this.lanes[this.window.target(entry).lane]!
+    this.#setbacks.begin(reason, stream, detail, this.#now)
     this.#sendSingly()
     this.#enter('settling')
   }
@@ -296,14 +301,9 @@ export class Publisher {
 
   #settled(): void {
     if (this.inFlight > 0) return
-    const delay = this.#fruitless++ === 0 ? 0 : this.#delay()
+    const delay = this.#setbacks.delay()
     if (delay === 0) this.#readTails()
     else this.#wait(delay)
-  }
-
-  #delay(): number {
-    const longest = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** Math.min(this.#fruitless, 10))
-    return longest / 2 + (longest / 2) * this.#options.random()
   }
 
   #wait(delay: number): void {
@@ -336,10 +336,9 @@ export class Publisher {
       this.fail(error)
       return
     }
-    this.detail = messageOf(error)
+    this.#setbacks.unreadable(messageOf(error))
     this.#sender.epoch++
-    this.#fruitless++
-    this.#wait(this.#delay())
+    this.#wait(this.#setbacks.delay())
   }
 
   #open(): void {
@@ -347,6 +346,7 @@ export class Publisher {
     this.#next = this.window.low
     this.#groups.resumed()
     this.flush(this.#now)
+    if (this.inFlight === 0) this.#setbacks.over()
   }
 
   #forgetFlight(): void {
@@ -370,6 +370,7 @@ export class Publisher {
   #advance(): void {
     const { window } = this
     if (!window.release()) return
+    this.#setbacks.progressed(this.state !== 'open', this.#now)
     const confirmed = this.#progress.reached(window.low)
     if (confirmed !== null) this.#confirm(confirmed)
     if (this.full && window.size <= this.#lowMessages && window.bytes <= this.#lowBytes) {
@@ -386,10 +387,7 @@ export class Publisher {
   #enter(state: State): void {
     if (this.state === state) return
     this.state = state
-    if (state === 'open') {
-      this.reason = null
-      this.detail = ''
-    }
+    if (state === 'open') this.reason = null
     this.#options.onState(state, this.reason)
   }
 }

@@ -90,3 +90,21 @@ for (const { name, what, settings = {}, block, free } of CASES) {
     await scene.end()
   })
 }
+
+test('stored, and the publish ack is lost: when the stream is found to hold it, nothing stands still any more', async () => {
+  const scene = await servers.scene({
+    name: 'blocked_held',
+    schema: 'CREATE TABLE tb_row (id int PRIMARY KEY)',
+  })
+  const daemon = await scene.start({ FRAISEQL_PUBLISH_ACK_TIMEOUT_MS: '200' })
+  servers.nats.freeze()
+  await scene.sql('INSERT INTO tb_row VALUES (1)')
+  await daemon.says('publishing stands still')
+  servers.nats.thaw()
+  await daemon.says('publishing goes on')
+  assert.equal((await daemon.status()).standstill, null)
+  await scene.caughtUp()
+  assert.equal(await storedCount(scene), 1)
+  await daemon.stop()
+  await scene.end()
+})
