@@ -12,6 +12,9 @@ import type { Window } from './window.ts'
 const FOREIGN_LIMIT = 5
 const FOREIGN_SPAN_MS = 10_000
 
+/** So many messages in a row without an answer, from a stream that can be read, and it must have been changed. */
+const UNANSWERED_LIMIT = 5
+
 export const NOT_SENT = -1
 
 /**
@@ -51,6 +54,8 @@ export class Lane {
   lookedAt = 0
   /** When that stream was created: another one of the same name holds other messages. */
   lookedAtStream = ''
+  /** Messages in a row that nobody answered although the stream could be read just before. */
+  unanswered = 0
   /** The stream lives on a server by itself. */
   #alone = false
   #floor: Place | null = null
@@ -74,6 +79,11 @@ export class Lane {
    */
   get chained(): boolean {
     return this.#alone && !this.shared
+  }
+
+  /** Nobody was there for a message, or the time was over. True: the stream must have been changed. */
+  goesUnanswered(): boolean {
+    return ++this.unanswered >= UNANSWERED_LIMIT
   }
 
   /** Whether messages go in batches now. `backlog`: how many wait. `faster`: batches were measured to be. */

@@ -17,49 +17,15 @@ import { messageOf } from '../errors.ts'
 import { OUTSIDE } from '../event/position.ts'
 import type { Lsn } from '../lsn.ts'
 import { Groups } from './groups.ts'
-import { Lane, type LaneOptions } from './lane.ts'
+import { Lane } from './lane.ts'
 import type { Link } from './link.ts'
 import { Progress } from './progress.ts'
-import { canReadAgain, DUPLICATE_IN_PROCESS, refusalOf } from './refusal.ts'
+import type { PublisherOptions, State } from './publisher-options.ts'
+import { canReadAgain, DUPLICATE_IN_PROCESS, refusalOf, unanswered } from './refusal.ts'
 import { Sender } from './sender.ts'
 import { type HeldUp, type Reason, Setbacks } from './setbacks.ts'
 import { type Origin, TailWalk } from './tail-walk.ts'
 import { type Outgoing, QUEUED, SENT, STORED, Window } from './window.ts'
-
-export interface PublisherOptions {
-  readonly streams: readonly LaneOptions[]
-  /** In the Msg-Ids of batches: this run of this daemon. */
-  readonly runId: string
-  readonly maxMessages: number
-  readonly maxBytes: number
-  readonly ackTimeoutMs: number
-  /** Everything up to here is done. Monotonic. */
-  readonly confirm: (lsn: Lsn) => void
-  /** The window has room again. */
-  readonly onRoom: () => void
-  readonly onState: (state: State, reason: Reason | null) => void
-  /** The run can't go on. */
-  readonly onFailure: (error: unknown) => void
-  /** A stream was read. `becameShared`: it is sent to unfenced from now on. */
-  readonly onResumed: (lane: Lane, walk: TailWalk, becameShared: boolean) => void
-  readonly counters: PublishCounters
-  readonly onResume: (reason: Reason) => void
-  /** An entry of the window has its publish ack: for figures. */
-  readonly onStored: (entry: number, duplicate: boolean, now: number) => void
-  /** 0 <= random < 1, for jitter. */
-  readonly random: () => number
-}
-
-export interface PublishCounters {
-  /** Publish acks that named an earlier message of the same Msg-Id. */
-  duplicates: number
-  /** Messages not sent, because the stream was found to hold them. */
-  resumeSkipped: number
-  /** Messages sent again. */
-  eventsRetried: number
-}
-
-export type State = 'down' | 'settling' | 'waiting' | 'reading' | 'open' | 'failed'
 
 /** A full window has room again at this share, so that reading goes on in runs and not message by message. */
 const ROOM_SHARE = 0.75
@@ -163,6 +129,8 @@ export class Publisher {
     const { window } = this
     this.#now = now
     if (epoch !== this.#sender.epoch || entry < window.low || window.state(entry) !== SENT) return
+    const lane = this.lanes[window.target(entry).lane]!
+    lane.unanswered = 0
     const predicted = window.sequence(entry)
     const first = window.group(entry)
     const unexpected = !Number.isNaN(predicted) && (duplicate || predicted !== sequence)
@@ -177,7 +145,8 @@ export class Publisher {
         this.inFlight--
         this.#options.onStored(one, duplicate, now)
       }
-      if (Number.isNaN(predicted)) this.#heard(entry, sequence)
+      // Of a stream that goes unfenced nothing is predicted: its acks say where it stands.
+      if (Number.isNaN(predicted) && lane.shared && sequence > lane.lastSequence) lane.lastSequence = sequence
     }
     if (unexpected) this.#resume('unexpected', '', entry)
     if (this.state === 'settling') this.#settled()
@@ -191,12 +160,6 @@ export class Publisher {
     if (window.state(window.low) === STORED) this.#advance()
     this.#groups.answered(waiting, now)
     if (this.inFlight === 0) this.flush(now)
-  }
-
-  /** Of a stream that goes unfenced nothing is predicted: its acks say where it stands. */
-  #heard(entry: number, sequence: number): void {
-    const lane = this.lanes[this.window.target(entry).lane]!
-    if (lane.shared && sequence > lane.lastSequence) lane.lastSequence = sequence
   }
 
   /** JetStream did not store an entry. `code`: JetStream's err_code, or 503 for no responders. */
@@ -288,8 +251,12 @@ export class Publisher {
     // Later messages in flight are refused as well, as wrong sequences; the first refusal says why.
     if (this.state !== 'open') return
     this.#count(reason)
-    const { stream } = this.lanes[this.window.target(entry).lane]!
-    this.#setbacks.begin(reason, stream, detail, this.#now)
+    const lane = this.lanes[this.window.target(entry).lane]!
+    this.#setbacks.begin(reason, lane.stream, detail, this.#now)
+    if ((reason === 'no-responders' || reason === 'timeout') && lane.goesUnanswered()) {
+      this.fail(unanswered(lane.stream, this.window.subject(entry)))
+      return
+    }
     this.#sendSingly()
     this.#enter('settling')
   }
@@ -337,6 +304,8 @@ export class Publisher {
       return
     }
     this.#setbacks.unreadable(messageOf(error))
+    // Nobody is there at all: a leader is being elected.
+    for (const lane of this.lanes) lane.unanswered = 0
     this.#sender.epoch++
     this.#wait(this.#setbacks.delay())
   }

@@ -27,7 +27,16 @@ export function refusalOf(code: number, description: string, stream: string): Re
   if (FULL.has(code)) return 'full'
   if (code === 503) return 'no-responders'
   if (!CHANGED.has(code)) return 'refused'
-  return new RetryableError(`stream ${stream} refused a message: ${description} (${code})`, {
+  return changed(`stream ${stream} refused a message: ${description} (${code})`)
+}
+
+/** The stream can be read, and a message to it has no answer, time and again: it is not what it was. */
+export function unanswered(stream: string, subject: string): RetryableError {
+  return changed(`stream ${stream} is there, but does not answer messages to ${subject}`)
+}
+
+function changed(message: string): RetryableError {
+  return new RetryableError(message, {
     code: 'STREAM_CHANGED',
     remedy: 'The stream was changed while the daemon ran; it checks the stream again and goes on if it can.',
   })

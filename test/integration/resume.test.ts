@@ -299,3 +299,33 @@ test('another writer interferes all the time: the daemon says so once, and nothi
   await daemon.stop()
   await stage.end()
 })
+
+test('the stream loses our subject, or its word, while it runs: a fresh run mends it, or says what is wrong', async () => {
+  const stage = await scene('altered', { publish: { ack_timeout_ms: 200 } })
+  const daemon = await stage.start()
+  await write(stage, 1)
+  await stage.caughtUp()
+  const { streams } = await stage.jsm()
+  const { config } = await streams.info(stage.stream)
+  await streams.update(stage.stream, { ...config, subjects: ['elsewhere'] })
+  await write(stage, 5)
+  const changed = await daemon.waitFor(line => JSON.stringify(line).includes('STREAM_CHANGED'))
+  assert.match(String(changed.msg), /stream altered .* messages to p_altered\.Row\.INSERT/)
+  assert.deepEqual(idsOf(await stage.messages()), count(1, 6))
+  await streams.update(stage.stream, { ...config, no_ack: true })
+  await until(
+    async () => {
+      if (daemon.running) await write(stage, 1)
+      return !daemon.running
+    },
+    () => `does not end:\n${daemon.lastLines()}`,
+  )
+  assert.equal((await daemon.ended()).code, 1)
+  assert.match(daemon.output, /no_ack/)
+  await streams.update(stage.stream, { ...config, no_ack: false })
+  const again = await stage.start()
+  await write(stage, 1)
+  const ids = idsOf(await stage.messages())
+  assert.deepEqual(ids, count(1, ids.length))
+  await finish(stage, again)
+})
