@@ -5,7 +5,7 @@ import type { Context } from './context.ts'
 
 const POLL_MS = 5
 
-/** Resolves some time after `signal` aborts: when everything is acked, or the time is over. */
+/** Resolves some time after `signal` aborts: when everything that can be sent is acked, or the time is over. */
 export async function drain(
   { config, log, board }: Context,
   pipeline: Pipeline,
@@ -18,10 +18,14 @@ export async function drain(
   const { window } = publisher
   log.info({ in_flight: window.size }, 'stopping')
   const deadline = performance.now() + config.shutdown_timeout_ms
-  while (window.size > 0 && performance.now() < deadline) {
+  while (window.size > 0 && !publisher.idle && performance.now() < deadline) {
     await new Promise(resolve => setTimeout(resolve, POLL_MS))
   }
   if (window.size === 0) return
+  if (publisher.idle) {
+    log.info({ unsent: window.size }, 'stopped within a transaction; the next run sends the rest of it')
+    return
+  }
   log.warn(
     { unacked: window.size, shutdown_timeout_ms: config.shutdown_timeout_ms },
     'stopped before everything had its publish ack; the next run sends the rest',

@@ -74,6 +74,12 @@ export class Publisher {
     return this.#setbacks.heldUp
   }
 
+  /** Nothing is in flight, and what the window holds waits for more of its transaction. */
+  get idle(): boolean {
+    if (this.state !== 'open' || this.inFlight > 0) return false
+    return this.#groups.end(this.#next, 0, this.full) === this.#next
+  }
+
   /** A message for the stream of the target's lane. It is sent by the next `flush()`, or as soon as the publisher is open. */
   offer(message: Outgoing): void {
     const { window } = this

@@ -69,6 +69,24 @@ test('in the middle of a transaction of 20,000 rows: drained, but nothing of it 
   await complete(scene, rows)
 })
 
+test('atomic = "transactions", in the middle of one: its end is not waited for', async () => {
+  const scene = await servers.scene({
+    name: 'stop_whole',
+    schema: SCHEMA,
+    settings: { publish: { atomic: 'transactions' }, stream: { max_bytes: 1_000_000_000 } },
+  })
+  const daemon = await scene.start({ FRAISEQL_SHUTDOWN_TIMEOUT_MS: '600000' })
+  await insert(scene, 50_000)
+  await until(
+    async () => (await storedCount(scene)) > 2_000,
+    () => `nothing arrives:\n${daemon.lastLines()}`,
+  )
+  assert.deepEqual(await daemon.kill('SIGTERM'), { code: 0, signal: null })
+  assert.ok(!daemon.output.includes('stopped before everything had its publish ack'))
+  assert.ok((await storedCount(scene)) < 50_000, 'stopped too late')
+  await complete(scene, 50_000)
+})
+
 test('nats-server is gone: ends after shutdown_timeout_ms, and confirms nothing that is not stored', async () => {
   const scene = await servers.scene({ name: 'stop_gone', schema: SCHEMA })
   const daemon = await scene.start({ FRAISEQL_SHUTDOWN_TIMEOUT_MS: '500' })
