@@ -1,12 +1,12 @@
 /**
- * JetStream's error codes: what each makes the program do, what it means, and what a person should do. One table, so
- * that nothing looks at message texts, which change between releases. Only what the daemon can meet is in it.
+ * JetStream's error codes by name; and of those that its API answers what each makes the program do, what it means, and
+ * what a person should do (for a refused publish: publish/refusal.ts). One place, so that nothing looks at message texts,
+ * which change between releases. Only what the daemon can meet is in it.
  * https://github.com/nats-io/nats-server/blob/main/server/errors.json
  */
-import { ConfigurationError, FatalError, PoisonError, RetryableError } from './errors.ts'
+import { ConfigurationError, FatalError, RetryableError } from './errors.ts'
 
-/** `resume`: nothing is wrong, but the stream is not where it was thought to be. */
-export type JetStreamBehaviour = 'resume' | 'retry' | 'configuration' | 'fatal' | 'poison'
+type JetStreamBehaviour = 'retry' | 'configuration' | 'fatal'
 type Entry = readonly [JetStreamBehaviour, what: string, remedy: string]
 
 /** The `error` object of an answer. `code` resembles an HTTP status. */
@@ -18,11 +18,12 @@ export interface JetStreamRefusal {
 
 /** The codes that decisions are made by. */
 export const JS = {
-  noMessageFound: 10037,
+  accountFull: 10002,
   consumerNotFound: 10014,
-  notEnabledForAccount: 10039,
   insufficientResources: 10023,
   memoryFull: 10028,
+  noMessageFound: 10037,
+  notEnabledForAccount: 10039,
   storageFull: 10047,
   invalidConfig: 10052,
   messageTooLarge: 10054,
@@ -30,12 +31,18 @@ export const JS = {
   streamNotFound: 10059,
   streamMismatch: 10060,
   subjectsOverlap: 10065,
+  wrongLastMessageId: 10070,
   wrongLastSequence: 10071,
   replicasNotSupported: 10074,
   notEnabled: 10076,
   storeFailed: 10077,
   sealed: 10109,
+  noLimitsForReplicas: 10120,
+  /** Another message of the same Msg-Id is under way, or was refused (see Publisher.acked). */
   duplicateInProcess: 10158,
+  wrongLastSequenceConstant: 10164,
+  batchesNotAllowed: 10174,
+  duplicateInBatch: 10201,
 } as const
 
 /** Codes of our own errors where a program may look for them; every other has JetStream's number as its code. */
@@ -71,8 +78,8 @@ const TABLE: Readonly<Record<number, Entry>> = {
     'Enable it: "jetstream: enabled" in the account, or "nsc edit account --js-enable 1"; or log in as another account.',
   ],
   10035: ['fatal', 'the NATS account is unknown to JetStream', 'Check the account of these credentials.'],
-  10002: ['retry', "the account's JetStream limits are reached", LIMITS],
-  10120: ['fatal', 'the account has no JetStream limits for so many replicas', LIMITS],
+  [JS.accountFull]: ['retry', "the account's JetStream limits are reached", LIMITS],
+  [JS.noLimitsForReplicas]: ['fatal', 'the account has no JetStream limits for so many replicas', LIMITS],
   10003: [
     'fatal',
     'JetStream does not understand the request',
@@ -132,6 +139,7 @@ const TABLE: Readonly<Record<number, Entry>> = {
   ],
   [JS.subjectsOverlap]: ['configuration', 'another stream has an overlapping subject', SUBJECTS],
   10061: ['configuration', 'the replicas of the stream cannot be changed', FEWER_REPLICAS],
+  [JS.storageFull]: ['retry', 'the server has no storage left', ROOM],
   // The stream as it is.
   [JS.streamNotFound]: [
     'retry',
@@ -142,44 +150,14 @@ const TABLE: Readonly<Record<number, Entry>> = {
   [JS.noMessageFound]: ['retry', 'the message is not there any more', WAIT],
   10043: ['retry', 'the sequence is not there any more', WAIT],
   [JS.consumerNotFound]: ['retry', 'the consumer is gone', WAIT],
-  // Publishing.
-  [JS.wrongLastSequence]: ['resume', "the stream's last sequence is another one", WAIT],
-  10063: ['resume', "the stream's sequence is another one", WAIT],
-  10164: ['resume', "the stream's last sequence is another one", WAIT],
-  10070: ['resume', "the stream's last Msg-Id is another one", WAIT],
-  [JS.duplicateInProcess]: ['resume', 'a message with this Msg-Id is being stored', WAIT],
-  10201: ['resume', 'the batch holds a message that is stored already', WAIT],
-  10175: ['resume', 'the batch is incomplete', WAIT],
-  10176: ['resume', 'the batch is incomplete', WAIT],
-  10199: ['resume', 'the batch is too large', WAIT],
-  10210: ['retry', 'too many batches are on their way', WAIT],
-  10174: ['fatal', 'the stream does not take batches', 'Set allow_atomic for the stream, or publish singly.'],
-  [JS.storageFull]: ['retry', 'the server has no storage left', ROOM],
-  [JS.storeFailed]: ['retry', 'the stream could not store a message; it may be full (discard = "new")', ROOM],
-  10110: ['retry', 'the stream could not be purged', WAIT],
-  [JS.messageTooLarge]: [
-    'poison',
-    'the message is larger than the stream takes',
-    'Raise max_msg_size of the stream.',
-  ],
-  10097: [
-    'poison',
-    'the headers of the message are too large',
-    'Shorten the names that make up the headers.',
-  ],
-  [JS.streamMismatch]: ['fatal', 'another stream owns the subject now', SUBJECTS],
-  10166: ['fatal', 'the stream takes no time to live', 'Set allow_msg_ttl for the stream.'],
 }
 
 /** What to do about a code; unknown ones are judged by their status. */
-export function behaviourOf({
-  code,
-  err_code,
-}: Pick<JetStreamRefusal, 'code' | 'err_code'>): JetStreamBehaviour {
+function behaviourOf({ code, err_code }: Pick<JetStreamRefusal, 'code' | 'err_code'>): JetStreamBehaviour {
   return TABLE[err_code]?.[0] ?? (code >= 500 || code === 429 || code === 408 ? 'retry' : 'fatal')
 }
 
-export type JetStreamFailure = ConfigurationError | FatalError | RetryableError | PoisonError
+export type JetStreamFailure = ConfigurationError | FatalError | RetryableError
 
 /** `context` begins the message: what was tried, on which stream. */
 export function jetStreamError(
@@ -196,10 +174,7 @@ export function jetStreamError(
       return new ConfigurationError(message, details)
     case 'fatal':
       return new FatalError(message, details)
-    case 'poison':
-      return new PoisonError(message, details)
     case 'retry':
-    case 'resume':
       return new RetryableError(message, details)
   }
 }

@@ -51,7 +51,9 @@ function inWords({ reason, detail, stream }: HeldUp): string {
 }
 
 const REMEDIES: Readonly<Partial<Record<Reason, string>>> = {
-  full: 'the stream or its server is full: raise max_bytes or max_msgs of the stream, or make room in it',
+  full:
+    'the stream, its account or its server is full: raise max_bytes, max_msgs or max_msgs_per_subject of the stream, or ' +
+    'the limits of the account, or make room',
   'no-responders': 'no stream answers for the subject: a leader is being elected, or the stream is gone',
   timeout: 'JetStream does not answer: look at the servers of the stream',
   fence: 'somebody else writes to the stream, or its server could not store a message: its log says so',

@@ -16,12 +16,13 @@
 import { messageOf } from '../errors.ts'
 import { OUTSIDE } from '../event/position.ts'
 import type { Lsn } from '../lsn.ts'
+import { JS } from '../nats-codes.ts'
 import { Groups } from './groups.ts'
 import { Lane } from './lane.ts'
 import type { Link } from './link.ts'
 import { Progress } from './progress.ts'
 import type { PublisherOptions, State } from './publisher-options.ts'
-import { canReadAgain, DUPLICATE_IN_PROCESS, refusalOf, unanswered } from './refusal.ts'
+import { canReadAgain, refusalOf, unanswered } from './refusal.ts'
 import { Sender } from './sender.ts'
 import { type HeldUp, type Reason, Setbacks } from './setbacks.ts'
 import { type Origin, TailWalk } from './tail-walk.ts'
@@ -129,7 +130,7 @@ export class Publisher {
   acked(epoch: number, entry: number, sequence: number, duplicate: boolean, now: number): void {
     // nats-server 2.10, replicated: an id that was refused is remembered as a duplicate of sequence 0. It is not stored.
     if (duplicate && sequence === 0) {
-      this.refused(epoch, entry, DUPLICATE_IN_PROCESS, 'duplicate message id is in process', now)
+      this.refused(epoch, entry, JS.duplicateInProcess, 'duplicate message id is in process', now)
       return
     }
     const { window } = this

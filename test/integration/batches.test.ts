@@ -115,3 +115,26 @@ test('atomic = "transactions" on a stream that takes no batches: that it is not 
   await daemon.stop()
   await scene.end()
 })
+
+test('allow_atomic is switched off while the daemon runs: it says so once, and goes on singly', async () => {
+  if (!knowsBatches()) return
+  const scene = await servers.scene({
+    name: 'batch_off',
+    schema: SCHEMA,
+    settings: { publish: { atomic: 'transactions' } },
+  })
+  const daemon = await scene.start()
+  const { streams } = await scene.jsm()
+  const { config } = await streams.info(scene.stream)
+  await streams.update(scene.stream, { ...config, allow_atomic: false })
+  for (let i = 0; i < 5; i++) {
+    await scene.sql("INSERT INTO tb_order (note) SELECT 'x' FROM generate_series(1, 5)")
+    await scene.caughtUp()
+  }
+  const told = daemon.logs.filter(line => JSON.stringify(line).includes('STREAM_CHANGED'))
+  assert.equal(told.length, 1)
+  assert.match(String(told[0]!.msg), /stream batch_off refused a message: .*10174/)
+  idsInOrder(await scene.messages())
+  await daemon.stop()
+  await scene.end()
+})

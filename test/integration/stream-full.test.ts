@@ -22,7 +22,7 @@ for (const [name, limit] of [
     await stage.sql("INSERT INTO tb_row (note) SELECT repeat('x', 300) FROM generate_series(1, 400)")
     const told = await daemon.waitFor(line => line.reason === 'full', { what: 'that the stream is full' })
     assert.equal(told.level, 'warn')
-    assert.match(String(told.msg), /raise max_bytes or max_msgs/)
+    assert.match(String(told.msg), /raise max_bytes, max_msgs/)
     const status = await daemon.status()
     assert.equal(status.state, 'streaming')
     assert.equal(told.stream, name)

@@ -23,7 +23,7 @@ export interface Patch {
 }
 
 const BUILT = fileURLToPath(new URL('../../src/', import.meta.url))
-const PARTS = ['publish', 'event', 'errors.js', 'lsn.js']
+const PARTS = ['publish', 'event', 'errors.js', 'lsn.js', 'nats-codes.js']
 
 export async function patchedCore(patches: readonly Patch[]): Promise<Core> {
   const parent = join(BUILT, '..', 'sim-patched')
