@@ -1,7 +1,8 @@
 /** The publisher of a run, with what it finds in the log and its figures in the metrics. */
 import { randomUUID } from 'node:crypto'
-import { EXIT, FatalError } from '../errors.ts'
+import { EXIT, FatalError, RetryableError } from '../errors.ts'
 import type { Delivery } from '../pipeline.ts'
+import type { Resumed } from '../publish/lane.ts'
 import type { Link } from '../publish/link.ts'
 import { Publisher } from '../publish/publisher.ts'
 import type { PublisherOptions } from '../publish/publisher-options.ts'
@@ -43,7 +44,8 @@ export function createPublisher(
         if (state === 'open') parts.onOpen()
       },
       onFailure: fail,
-      onResumed: (lane, walk, becameShared) => {
+      onResumed: (lane, walk, { becameShared, gone }) => {
+        if (gone !== null) tellGone(context, lane.stream, gone)
         if (becameShared) context.log.warn({ stream: lane.stream }, SHARED)
         if (walk.lostHistory > 0) {
           context.log.warn({ stream: lane.stream, messages: walk.lostHistory, timeline }, LOST_HISTORY)
@@ -88,6 +90,21 @@ class WallClock {
     return this.#offsetMs + now
   }
 }
+
+function tellGone({ log, board }: Context, stream: string, gone: NonNullable<Resumed['gone']>): void {
+  log.warn({ stream, ...gone }, `the stream went back or was made anew: ${GONE}`)
+  board.failed(
+    new RetryableError(`stream ${stream} went back or was made anew (${gone.from} to ${gone.to}): ${GONE}`, {
+      code: 'STREAM_WENT_BACK',
+      remedy:
+        'Find out what was done to it (an older copy restored, deleted and created, a crash of its server), and ' +
+        'whether its consumers had seen these messages.',
+    }),
+  )
+}
+
+const GONE =
+  'what was stored at these sequences is gone; it was confirmed to PostgreSQL and is not sent again'
 
 const SHARED =
   'others publish to this stream all the time: going on without the fence, so that the order of what is sent again is ' +

@@ -34,6 +34,14 @@ export interface LaneOptions {
   readonly shared: boolean
 }
 
+/** What a resume found out about a stream. */
+export interface Resumed {
+  /** It is sent to unfenced from now on. */
+  readonly becameShared: boolean
+  /** Sequences that were stored, and that the stream has forgotten; null: none. Removed messages are not forgotten. */
+  readonly gone: { readonly from: number; readonly to: number } | null
+}
+
 export class Lane {
   readonly index: number
   readonly stream: string
@@ -56,6 +64,8 @@ export class Lane {
   lookedAtStream = ''
   /** Messages in a row that nobody answered although the stream could be read just before. */
   unanswered = 0
+  /** The highest sequence that is known to have been stored. */
+  #known = 0
   /** The stream lives on a server by itself. */
   #alone = false
   #floor: Place | null = null
@@ -108,8 +118,16 @@ export class Lane {
     return entry >= this.singlyTo && (this.batching || this.chained)
   }
 
-  /** Takes over what a resume found. Returns true when the lane has just become shared. */
-  resumed(lastSequence: number, walk: TailWalk, now: number): boolean {
+  /** It has stored a message at this sequence. */
+  answers(sequence: number): void {
+    this.unanswered = 0
+    if (sequence > this.#known) this.#known = sequence
+  }
+
+  /** Takes over what a resume found. */
+  resumed(lastSequence: number, walk: TailWalk, now: number): Resumed {
+    const gone = this.#gone(lastSequence, walk.stream)
+    this.#known = lastSequence
     this.lastSequence = lastSequence
     this.lookedAt = lastSequence
     this.lookedAtStream = walk.stream
@@ -122,11 +140,22 @@ export class Lane {
       this.#stored.set(msgId, place)
       if (this.#ceiling === null || comparePlaces(place, this.#ceiling) > 0) this.#ceiling = place
     }
-    if (!walk.foreignTail || this.shared) return false
+    return { becameShared: walk.foreignTail && !this.shared && this.#becomesShared(now), gone }
+  }
+
+  /** Somebody else's message is at the end of the stream. */
+  #becomesShared(now: number): boolean {
     this.#foreign = this.#foreign.filter(at => at > now - FOREIGN_SPAN_MS)
     this.#foreign.push(now)
     this.shared = this.#foreign.length >= FOREIGN_LIMIT
     return this.shared
+  }
+
+  /** A copy of an earlier day was restored, a crash took what was not synced, or it is another stream of the same name. */
+  #gone(lastSequence: number, stream: string): Resumed['gone'] {
+    const another = this.lookedAtStream !== '' && stream !== this.lookedAtStream
+    const from = another ? 1 : lastSequence + 1
+    return from > this.#known ? null : { from, to: this.#known }
   }
 
   /** Whether the stream holds this entry already. Entries come in order, so what lies behind them is forgotten. */

@@ -1,6 +1,6 @@
 /** What the publisher is given, and what it tells. */
 import type { Lsn } from '../lsn.ts'
-import type { Lane, LaneOptions } from './lane.ts'
+import type { Lane, LaneOptions, Resumed } from './lane.ts'
 import type { Reason } from './setbacks.ts'
 import type { TailWalk } from './tail-walk.ts'
 
@@ -18,8 +18,8 @@ export interface PublisherOptions {
   readonly onState: (state: State, reason: Reason | null) => void
   /** The run can't go on. */
   readonly onFailure: (error: unknown) => void
-  /** A stream was read. `becameShared`: it is sent to unfenced from now on. */
-  readonly onResumed: (lane: Lane, walk: TailWalk, becameShared: boolean) => void
+  /** A stream was read. */
+  readonly onResumed: (lane: Lane, walk: TailWalk, resumed: Resumed) => void
   readonly counters: PublishCounters
   readonly onResume: (reason: Reason) => void
   /** An entry of the window has its publish ack: for figures. */

@@ -137,7 +137,7 @@ export class Publisher {
     this.#now = now
     if (epoch !== this.#sender.epoch || entry < window.low || window.state(entry) !== SENT) return
     const lane = this.lanes[window.target(entry).lane]!
-    lane.unanswered = 0
+    lane.answers(sequence)
     const predicted = window.sequence(entry)
     const first = window.group(entry)
     const unexpected = !Number.isNaN(predicted) && (duplicate || predicted !== sequence)

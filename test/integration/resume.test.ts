@@ -3,12 +3,14 @@
  * nothing that it never held is skipped.
  */
 import assert from 'node:assert/strict'
+import { cpSync, renameSync, rmSync } from 'node:fs'
 import { test } from 'node:test'
 import { headers } from '@nats-io/transport-node'
 import { type Daemon, until } from '../kit/daemon.ts'
 import { startPostgres } from '../kit/postgres.ts'
 import type { Scene } from '../kit/scene.ts'
 import { shareServers } from '../kit/stage.ts'
+import { clientIsBack } from '../kit/stored-count.ts'
 import { payload, type StreamMessage } from '../kit/stream-reader.ts'
 
 const servers = shareServers()
@@ -150,11 +152,41 @@ test('the stream was deleted and made anew, while the daemon was stopped and whi
   await manager.streams.add(config)
   await write(stage, 5)
   assert.deepEqual(idsOf(await stage.messages()), count(16, 20))
+  const told = await second.says('went back or was made anew')
+  assert.deepEqual([told.stream, told.from, told.to], ['recreated', 1, 5])
   // By the daemon itself, when nobody does.
   await manager.streams.delete(stage.stream)
   await write(stage, 5)
   assert.deepEqual(idsOf(await stage.messages()), count(21, 25))
   await finish(stage, second)
+})
+
+test('an older copy of the stream is restored while the daemon runs: it says what is gone', async () => {
+  const stage = await scene('restored')
+  const daemon = await stage.start()
+  await write(stage, 10)
+  await stage.caughtUp()
+  const { nats } = servers
+  const { storeDir } = nats
+  const restart = async (work: () => void) => {
+    await nats.stop()
+    work()
+    await nats.start()
+    await clientIsBack(stage)
+  }
+  await restart(() => cpSync(storeDir, `${storeDir}.old`, { recursive: true }))
+  await write(stage, 5)
+  await stage.caughtUp()
+  await restart(() => {
+    rmSync(storeDir, { recursive: true })
+    renameSync(`${storeDir}.old`, storeDir)
+  })
+  const told = await daemon.says('went back or was made anew')
+  assert.deepEqual([told.stream, told.from, told.to], ['restored', 11, 15])
+  assert.match(String((await daemon.status()).last_error?.message), /11 to 15.* not sent again/)
+  await write(stage, 5)
+  assert.deepEqual(idsOf(await stage.messages()), [...count(1, 10), ...count(16, 20)])
+  await finish(stage, daemon)
 })
 
 test('deleted while it runs, and the daemon may not create: it says so and ends', async () => {

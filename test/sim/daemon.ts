@@ -127,7 +127,7 @@ export class Daemon implements Link {
         },
         onState: (state, reason) => this.#onState(state, reason),
         onFailure: error => world.runFailed(this, error),
-        onResumed: (lane, _walk, becameShared) => {
+        onResumed: (lane, _walk, { becameShared }) => {
           if (becameShared) world.laneShared(this, lane.index)
         },
         counters: { duplicates: 0, resumeSkipped: 0, eventsRetried: 0 },
