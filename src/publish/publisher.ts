@@ -205,7 +205,7 @@ export class Publisher {
     if (this.state === 'failed' || this.state === 'down') return
     this.#forgetFlight()
     this.#count('disconnect')
-    this.#setbacks.over()
+    this.#setbacks.disconnected()
     this.#enter('down')
   }
 

@@ -47,8 +47,14 @@ export class Setbacks {
     if (this.heldUp !== null) this.heldUp = resuming ? { ...this.heldUp, since: now } : null
   }
 
+  /** The connection is gone, and with it what it held up; not the reason to wait. */
+  disconnected(): void {
+    this.heldUp = null
+  }
+
   /** Nothing waits for an answer. */
   over(): void {
+    this.#fruitless = 0
     this.heldUp = null
   }
 

@@ -18,6 +18,8 @@ test('only what holds the oldest message up goes on counting', () => {
   assert.equal(setbacks.delay(), 0)
   setbacks.progressed(false, 1_100)
   assert.equal(setbacks.heldUp, null)
+  setbacks.over()
+  assert.equal(setbacks.delay(), 0)
 })
 
 test('told while its run lasts, taken back when it goes on', t => {
