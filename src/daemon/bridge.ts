@@ -114,7 +114,7 @@ async function prepare(context: Context, { signal, fail, progressed, releases }:
   releases.push(() => nats.close())
   const filters = [...router.filters(publication.tables), ...context.lateFilters, ...controlSubjects(config)]
   const streams = await prepareStreams(context, nats, filters)
-  board.rules = ruleStatus(config, publication.tables, streams)
+  board.rules = ruleStatus(context, publication.tables, streams)
   const system = await readSystem(config.database, connectOptions)
   const slot = await ownSlot(context, { sql, nats, streams, system }, signal)
   await tellLostTails(context, nats, streams, slot.confirmedFlush)
@@ -136,7 +136,7 @@ async function prepare(context: Context, { signal, fail, progressed, releases }:
   releases.push(watchLimits(context, { nats, streams }, fail))
   const changed = (tables: readonly PublishedTable[]): void => {
     board.tables = tables.length
-    board.rules = ruleStatus(config, tables, streams)
+    board.rules = ruleStatus(context, tables, streams)
   }
   releases.push(watchTables(context, { sql, changed }, fail))
   board.publisher = publisher

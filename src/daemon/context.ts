@@ -2,6 +2,7 @@
 import type { Config } from '../config/config.ts'
 import type { Logger } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
+import type { EnsuredPublication } from '../source/replication/publication.ts'
 import type { Board } from './board.ts'
 
 export interface Context {
@@ -15,6 +16,8 @@ export interface Context {
    * one that came later. The next run plans streams for them too.
    */
   readonly lateFilters: Set<string>
+  /** As it was seen last; null: not yet. */
+  publication: EnsuredPublication | null
   /** Lines about tables that still hold, so that they are not told again. */
   toldOfTables: ReadonlySet<string>
   /** The tables of one entity that were told last; empty: there are none. */

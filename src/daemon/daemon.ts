@@ -44,6 +44,7 @@ export async function runDaemon({ config, log, version }: DaemonOptions, signal:
     board,
     version,
     lateFilters: new Set(),
+    publication: null,
     toldOfTables: new Set(),
     toldOfEntities: '',
     meantOutside: new Set(),

@@ -14,6 +14,7 @@ import {
 } from '../source/replication/publication.ts'
 import { checkServer, identifySystem, inspectServer, serverError } from '../source/replication/server.ts'
 import { dropSlot, publicationGone, readSlot, requireOwnSlot, slotLag } from '../source/replication/slot.ts'
+import { isMeantByBareName, namesOf } from '../source/replication/wanted-tables.ts'
 import type { Context } from './context.ts'
 import { gapSubject } from './lost-slot.ts'
 import { tellTables } from './tell-tables.ts'
@@ -43,6 +44,7 @@ export async function prepareDatabase(
   }
   const options = publicationOptions(config)
   const publication = await ensurePublication(sql, { ...options, running: board.everStreamed })
+  context.publication = slot?.holder ? liberal(publication) : publication
   tellTables(context, publication)
   board.tables = publication.tables.length
   return { publication, database: server.database }
@@ -59,15 +61,31 @@ export function publicationOptions({ rules, replication }: Config): PublicationO
   }
 }
 
+/**
+ * Who waits for another daemon's slot streams long after it has looked: until it looks again, no table on the
+ * search_path is taken for another one than a rule means.
+ */
+function liberal(publication: EnsuredPublication): EnsuredPublication {
+  return { ...publication, names: namesOf([], publication.names.path) }
+}
+
+/** By the tables as they were seen last: they come and go while changes flow. */
+export function routerOf(context: Context, rules = context.config.rules): Router {
+  const { stream, partitions, event } = context.config
+  return createRouter({
+    rules,
+    prefix: stream.subject_prefix,
+    partitions,
+    defaultFormat: event.format,
+    isMeantByBareName: name =>
+      context.publication === null || isMeantByBareName(context.publication.names, name),
+  })
+}
+
 /** An entity of two tables is an error at the start; later, when somebody renames a table, a warning. */
 export function prepareRouter(context: Context, publication: EnsuredPublication): Router {
-  const { config, log, board } = context
-  const router = createRouter({
-    rules: config.rules,
-    prefix: config.stream.subject_prefix,
-    partitions: config.partitions,
-    defaultFormat: config.event.format,
-  })
+  const { log, board } = context
+  const router = routerOf(context)
   let clash = ''
   try {
     router.checkEntities(publication.tables)

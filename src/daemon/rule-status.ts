@@ -1,19 +1,15 @@
 /** The rules as /status shows them: what goes where, with the tables that the database really has. */
-import type { Config } from '../config/config.ts'
 import type { RuleStatus } from '../http/status.ts'
-import { createRouter } from '../route/router.ts'
 import type { TableName } from '../route/targets.ts'
+import type { Context } from './context.ts'
+import { routerOf } from './prepare.ts'
 import type { Streams } from './streams.ts'
 
-export function ruleStatus(config: Config, tables: readonly TableName[], streams: Streams): RuleStatus[] {
+export function ruleStatus(context: Context, tables: readonly TableName[], streams: Streams): RuleStatus[] {
+  const { config } = context
   return config.rules.map(rule => {
     const { table, channel, entity, operations } = rule
-    const router = createRouter({
-      rules: [rule],
-      prefix: config.stream.subject_prefix,
-      partitions: config.partitions,
-      defaultFormat: config.event.format,
-    })
+    const router = routerOf(context, [rule])
     const routed = table !== null || channel !== null
     const subjects = routed ? router.filters(table === null ? [] : tables) : []
     return {

@@ -17,6 +17,11 @@ export interface RouterOptions {
   readonly prefix: string
   readonly partitions: Partitions
   readonly defaultFormat: MessageFormat
+  /**
+   * Whether a rule that gives the table's name without its schema means this table, as the database has it. Asked when
+   * the routes of a table are compiled. Left out: it means every table of that name.
+   */
+  readonly isMeantByBareName?: (name: TableName) => boolean
 }
 
 /** For each operation the routes its events take; none: not published. */
@@ -40,7 +45,8 @@ export class Router {
 
   constructor(options: RouterOptions) {
     this.#options = options
-    this.#targets = compileTargets(options.rules, options.defaultFormat)
+    const { rules, defaultFormat, isMeantByBareName = () => true } = options
+    this.#targets = compileTargets(rules, defaultFormat, isMeantByBareName)
   }
 
   plan(relation: Relation): TablePlan {

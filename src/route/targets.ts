@@ -17,6 +17,8 @@ export interface Target {
 export interface TableName {
   readonly schema: string
   readonly table: string
+  /** Where it is known. */
+  readonly oid?: number
 }
 
 export interface Targets {
@@ -39,7 +41,12 @@ interface CompiledRule {
   readonly messageEntity: string
 }
 
-export function compileTargets(rules: readonly Rule[], defaultFormat: MessageFormat): Targets {
+/** `isMeant`: whether a rule that gives the table's name without its schema means this table, and no other. */
+export function compileTargets(
+  rules: readonly Rule[],
+  defaultFormat: MessageFormat,
+  isMeant: (name: TableName) => boolean,
+): Targets {
   const byTable = new Map<string, CompiledRule[]>()
   const byPrefix = new Map<string, CompiledRule[]>()
   // A rule with neither table nor channel is the worker's: it consumes what is routed and routes nothing.
@@ -53,10 +60,12 @@ export function compileTargets(rules: readonly Rule[], defaultFormat: MessageFor
 
   return {
     everything,
-    ofTable({ schema, table }, operation) {
+    ofTable(name, operation) {
+      const { schema, table } = name
       const entity = entityName(table)
       if (everything) return [{ template: DEFAULT_TEMPLATE, format: defaultFormat, entity }]
-      const named = byTable.get(table) ?? []
+      const bare = byTable.get(table)
+      const named = bare !== undefined && isMeant(name) ? bare : []
       const qualified = byTable.get(`${schema}.${table}`) ?? []
       return [...named, ...qualified]
         .sort((a, b) => a.order - b.order)

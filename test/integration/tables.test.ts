@@ -95,6 +95,44 @@ test('odd names of tables, schemas and columns, with rules and without', async (
   }
 })
 
+test('a rule without a schema means the table that the search_path finds, also when it is made again', async () => {
+  const table = 'CREATE TABLE tb_order (id int PRIMARY KEY)'
+  const live = '[[observers]]\ntable = "tb_order"\nsubject = "{prefix}.live"\n'
+  const archived = '[[observers]]\ntable = "archive.tb_order"\nsubject = "{prefix}.archived"\n'
+  const wide = 'CREATE PUBLICATION bare_wide FOR ALL TABLES'
+  for (const [name, rules, publication] of [
+    ['bare_two', live + archived, ''],
+    ['bare_wide', live, wide],
+  ] as const) {
+    const stage = await servers.scene({
+      name,
+      schema: `${table}; CREATE SCHEMA archive; CREATE TABLE archive.tb_order (id int PRIMARY KEY); ${publication}`,
+      rules,
+    })
+    const daemon = await stage.start()
+    await stage.sql('INSERT INTO tb_order VALUES (1); INSERT INTO archive.tb_order VALUES (2)')
+    await stage.sql('DROP TABLE tb_order')
+    await daemon.says('table "tb_order" does not exist')
+    await stage.sql('INSERT INTO archive.tb_order VALUES (3)')
+    await stage.sql(table)
+    if (publication === '') await daemon.says('"public"."tb_order" came into the publication')
+    await stage.sql('INSERT INTO tb_order VALUES (4)')
+    const messages = await stage.messages()
+    assert.deepEqual(
+      messages.map(message => [message.subject.slice(stage.prefix.length), payload(message).entity_id]),
+      [
+        ['.live', '1'],
+        ['.archived', '2'],
+        ['.archived', '3'],
+        ['.live', '4'],
+      ].filter(([subject]) => subject !== '.archived' || publication === ''),
+    )
+    assert.equal((await daemon.status()).totals.reconnects, 0)
+    await daemon.stop()
+    await stage.end()
+  }
+})
+
 test('many tables', async () => {
   const count = 300
   const stage = await servers.scene({

@@ -44,7 +44,7 @@ describe('a missing publication', () => {
   })
 
   it('publishes stored generated columns where PostgreSQL can', () => {
-    const role = { version: 180_000, role: 'me', database: 'shop', mayCreate: true }
+    const role = { ...sampleRequest(all, keyless).role, version: 180_000 }
     assert.match(
       planPublication(request([want(a)], { role })).sql[0] ?? '',
       /publish_generated_columns = stored/,
@@ -72,7 +72,7 @@ describe('a missing publication', () => {
   })
 
   it('says all that is missing, and the SQL for a superuser', () => {
-    const role = { version: 140_000, role: 'me', database: 'shop', mayCreate: false }
+    const role = { ...sampleRequest(all, keyless).role, mayCreate: false }
     const error = refusal(request([want(a), want(theirs)], { role }))
     assert.match(error.message, /"me" does not own "public"\."theirs"\nrole "me" may not create .* "shop"/)
     assert.match(

@@ -89,7 +89,7 @@ describe('with rules', () => {
   })
 
   it('a publication that is gone and may not be made is an error still', () => {
-    const role = { version: 140_000, role: 'me', database: 'shop', mayCreate: false }
+    const role = { ...request([], null).role, mayCreate: false }
     assert.throws(() => replanPublication(request([want(order)], null, { role })), ConfigurationError)
   })
 })

@@ -165,6 +165,15 @@ describe('with rules', () => {
     assert.deepEqual(subjects({ rules: [rule({ table: 'other.tb_order' })] }, insert), [])
   })
 
+  test('a rule without a schema matches the table that it means, and one with a schema any', () => {
+    const rules = [created, rule({ table: 'archive.tb_order', subject: 'archived' })]
+    const isMeantByBareName = ({ schema }: { schema: string }) => schema === 'public'
+    const archived = { ...order, schema: 'archive' }
+    assert.deepEqual(subjects({ rules, isMeantByBareName }, insert), ['order_created'])
+    assert.deepEqual(subjects({ rules, isMeantByBareName }, { ...insert, relation: archived }), ['archived'])
+    assert.deepEqual(router({ rules, isMeantByBareName }).filters([archived]), ['archived'])
+  })
+
   test('several rules give several routes in the order of the rules, each with a suffix of its own', () => {
     const rules = [rule({ table: 'public.tb_order' }), created]
     assert.deepEqual(subjects({ rules }, insert), ['fraiseql.mutation.Order.INSERT', 'order_created'])

@@ -55,6 +55,6 @@ export function sampleRequest(
       all.map(({ oid }) => [oid, { oid, without: oid === keyless.oid ? without : [], virtual: false }]),
     ),
     relations: new Map(all.map(one => [one.oid, one])),
-    role: { version: 140_000, role: 'me', database: 'shop', mayCreate: true },
+    role: { version: 140_000, role: 'me', database: 'shop', mayCreate: true, path: ['public'] },
   }
 }

@@ -4,6 +4,8 @@ import { describe, it } from 'node:test'
 import {
   closeNames,
   findTables,
+  isMeantByBareName,
+  namesOf,
   publishableTables,
   type RelationFacts,
 } from '../../src/source/replication/wanted-tables.ts'
@@ -108,6 +110,26 @@ describe('findTables', () => {
     const { problems } = find('tb_event', 'tb_event_2026')
     assert.match(problems[0]?.message ?? '', /partition public\.tb_event_2026 and its root public\.tb_event/)
   })
+})
+
+describe('a table name without its schema', () => {
+  const names = namesOf(all, ['public', 'app'])
+  const unseen = 9
+  const CASES: readonly [string, { schema: string; table: string; oid: number }, boolean][] = [
+    ['means the table that the search_path finds', order, true],
+    ['means no table of that name in another schema', other, false],
+    ['means none outside of the search_path', inA, false],
+    ['means the table still by which it was known before it moved', { ...order, schema: 'former' }, true],
+    ['means what stood in the same place before', { ...order, oid: unseen }, true],
+    ['means a table that came since, if the search_path has it', { ...other, oid: unseen }, true],
+    ['means none that came since elsewhere', { ...other, schema: 'archive', oid: unseen }, false],
+    ['means what is to come on the search_path', { schema: 'app', table: 'tb_new', oid: unseen }, true],
+    ['means nothing else that is to come', { schema: 'archive', table: 'tb_new', oid: unseen }, false],
+    ['is none if it reads as a schema and a table that is there', dotted, false],
+  ]
+  for (const [name, table, meant] of CASES) {
+    it(name, () => assert.equal(isMeantByBareName(names, table), meant))
+  }
 })
 
 describe('closeNames', () => {

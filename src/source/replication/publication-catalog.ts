@@ -42,6 +42,8 @@ export interface RoleFacts {
   readonly role: string
   readonly database: string
   readonly mayCreate: boolean
+  /** Schemas of its search_path. */
+  readonly path: readonly string[]
 }
 
 const KEEPER = /^kept by fraiseql-observer for slot "([a-z0-9_]+)"$/
@@ -54,7 +56,7 @@ export function keeperComment(slot: string): string {
 export async function readRole(client: Client): Promise<RoleFacts> {
   const { rows } = await client.query<RoleFacts>(
     `SELECT current_setting('server_version_num')::int AS version, current_user::text AS role,
-            current_database()::text AS database,
+            current_database()::text AS database, current_schemas(false)::text[] AS path,
             has_database_privilege(current_database(), 'CREATE') AS "mayCreate"`,
   )
   return rows[0]!

@@ -22,9 +22,17 @@ import {
   publicationError,
 } from './publication-plan.ts'
 import { outsideTables, replanPublication } from './publication-replan.ts'
-import type { FoundTable, RelationFacts, RowOperation, TableProblem, WantedTable } from './wanted-tables.ts'
+import type {
+  FoundTable,
+  Names,
+  RelationFacts,
+  RowOperation,
+  TableProblem,
+  WantedTable,
+} from './wanted-tables.ts'
 import {
   findTables,
+  namesOf,
   publishableTables,
   ROW_OPERATIONS,
   unownedTables,
@@ -51,6 +59,8 @@ export interface PublishedTable {
 
 export interface EnsuredPublication {
   readonly action: PublicationPlan['action']
+  /** What the tables of rules mean. */
+  readonly names: Names
   /** All that it publishes, under the names that changes come with. */
   readonly tables: readonly PublishedTable[]
   readonly operations: readonly RowOperation[]
@@ -138,6 +148,7 @@ async function ensure(client: Client, options: PublicationOptions): Promise<Ensu
   const before = new Set(publication?.published)
   return {
     action,
+    names: namesOf(relations, role.path),
     tables: published,
     operations: [...(now?.operations ?? [])],
     openEnded: now?.allTables === true || now?.wholeSchemas === true,

@@ -49,14 +49,48 @@ export const ROW_OPERATIONS: readonly RowOperation[] = ['insert', 'update', 'del
 
 const CLOSE_NAMES = 3
 
+/** What the names of rules mean, as the catalog had it when it was read. */
+export interface Names {
+  readonly relations: ReadonlyMap<string, RelationFacts>
+  readonly oids: ReadonlySet<number>
+  /** Schemas of the role's search_path. */
+  readonly path: readonly string[]
+}
+
+/** `path`: the schemas of the role's search_path. */
+export function namesOf(relations: readonly RelationFacts[], path: readonly string[]): Names {
+  const visible = relations.filter(one => one.visible).map(one => [one.table, one] as const)
+  const qualified = relations.map(one => [`${one.schema}.${one.table}`, one] as const)
+  return {
+    relations: new Map([...visible, ...qualified]),
+    oids: new Set(relations.map(({ oid }) => oid)),
+    path,
+  }
+}
+
+/**
+ * Whether the table's name without its schema means this very table. What was written before the table moved to another
+ * schema comes under its old name, and it is the same table all the same. A table that is newer than `names`, or gone,
+ * is taken for the one that is meant if the search_path has its schema: too much is better than too little.
+ */
+export function isMeantByBareName(
+  { relations, oids, path }: Names,
+  { schema, table, oid }: { readonly schema: string; readonly table: string; readonly oid?: number },
+): boolean {
+  const meant = relations.get(table)
+  if (meant !== undefined && (meant.oid === oid || meant.schema === schema)) return true
+  return path.includes(schema) && (meant === undefined || oid === undefined || !oids.has(oid))
+}
+
 export function findTables(
   wanted: readonly WantedTable[],
   relations: readonly RelationFacts[],
 ): { readonly found: readonly FoundTable[]; readonly problems: readonly TableProblem[] } {
   const found = new Map<number, { relation: RelationFacts; operations: Set<RowOperation> }>()
   const problems: TableProblem[] = []
+  const names = namesOf(relations, []).relations
   for (const one of wanted) {
-    const relation = lookUp(one.table, relations)
+    const relation = names.get(one.table)
     const problem = relation === undefined ? missing(one, relations) : unpublishable(one, relation)
     if (problem !== null) problems.push(problem)
     if (relation === undefined || problem !== null) continue
@@ -116,13 +150,6 @@ export function closeNames(name: string, relations: readonly RelationFacts[]): s
     )
     .slice(0, CLOSE_NAMES)
     .map(({ text }) => text)
-}
-
-function lookUp(name: string, relations: readonly RelationFacts[]): RelationFacts | undefined {
-  return (
-    relations.find(({ schema, table }) => `${schema}.${table}` === name) ??
-    relations.find(({ table, visible }) => visible && table === name)
-  )
 }
 
 function rowOperations(operations: readonly RuleOperation[]): readonly RowOperation[] {
