@@ -139,6 +139,12 @@ describe("somebody's publication", () => {
     const made = publication([2], { keeper: null })
     const plan = planPublication(request([want(a)], { everything: true, publication: made }))
     assert.deepEqual(plan, { action: 'use', sql: [], warnings: [] })
+    // Also one that was the daemon's own until somebody gave it a row filter.
+    for (const keeper of [null, 'own']) {
+      const filtered = publication([2], { keeper, shaped: true })
+      const { warnings } = planPublication(request([want(a)], { everything: true, publication: filtered }))
+      assert.match(warnings.join(), /has row filters or column lists/)
+    }
   })
 
   it('is added to, and nothing taken away, when a person made it as our role', () => {

@@ -61,7 +61,9 @@ export function planPublication(request: PublicationRequest): PublicationPlan {
   const { publication, everything } = request
   if (publication === null) return plan(request, 'create', wantedShape(request))
   // Without rules, what somebody chose to publish is what is wanted.
-  if (everything && !isOurs(request, publication)) return { action: 'use', sql: [], warnings: [] }
+  if (everything && !isOurs(request, publication)) {
+    return { action: 'use', sql: [], warnings: filterWarning(request, publication) }
+  }
   const wanted = wantedShape(request)
   const lacking = whatLacks(publication, wanted)
   if (!isOurs(request, publication)) {
@@ -180,7 +182,10 @@ function use(request: PublicationRequest, publication: PublicationFacts, wanted:
 }
 
 function filterWarning({ name }: PublicationRequest, { shaped }: PublicationFacts): string[] {
-  return shaped ? [`publication "${name}" has row filters or column lists: the rest is not published`] : []
+  if (!shaped) return []
+  return [
+    `publication "${name}" has row filters or column lists: the rest is not published, and the daemon leaves it as it is`,
+  ]
 }
 
 function plan(request: PublicationRequest, action: 'create' | 'alter', shape: Shape): PublicationPlan {
