@@ -172,6 +172,23 @@ describe('tables that come while the daemon runs', { concurrency: 6 }, () => {
     await stage.end()
   })
 
+  it('a table that loses its key stays published, and is told with what to type', async () => {
+    const stage = await servers.scene({ name: 'late_lost_key', schema: ORDER })
+    const daemon = await stage.start()
+    await stage.sql('ALTER TABLE tb_order DROP CONSTRAINT tb_order_pkey')
+    await daemon.says('ALTER TABLE "public"."tb_order" REPLICA IDENTITY FULL;')
+    await stage.sql(TABLE)
+    await daemon.says('"public"."tb_late" came into the publication')
+    await stage.sql('INSERT INTO tb_order VALUES (1); ALTER TABLE tb_order ADD PRIMARY KEY (id)')
+    await stage.sql('INSERT INTO tb_order VALUES (2)')
+    assert.deepEqual(
+      (await stage.events()).map(({ data }) => data),
+      [{ id: 1 }, { id: 2 }],
+    )
+    assert.equal(warned(daemon).length, 1, daemon.output)
+    await stage.end()
+  })
+
   it('a table of another owner, and one of the same entity, are told once and left out', async () => {
     const stage = await servers.scene({ name: 'late_owner', schema: ORDER })
     await stage.sql(`CREATE ROLE late_observer LOGIN REPLICATION;

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { ConfigurationError } from '../../src/errors.ts'
 import type { PublicationFacts } from '../../src/source/replication/publication-catalog.ts'
-import type { PublicationRequest } from '../../src/source/replication/publication-plan.ts'
+import { type PublicationRequest, planPublication } from '../../src/source/replication/publication-plan.ts'
 import { outsideTables, replanPublication } from '../../src/source/replication/publication-replan.ts'
 import {
   type FoundTable,
@@ -114,6 +114,20 @@ describe('without rules', () => {
       request([want(twin), want(order), want(keyless)], publication([1]), { everything }),
     )
     assert.deepEqual([plan.action, plan.warnings.length], ['use', 3])
+  })
+
+  it('a published table that lost its key stays, and is told; the start leaves it out', () => {
+    const tables = [want(order), want(keyless)]
+    const look = request(tables, publication([1, 3]), { everything })
+    const plan = replanPublication(look)
+    assert.deepEqual([plan.action, plan.sql], ['use', []])
+    const failing = /^UPDATE and DELETE fail on "public"\."tb_keyless": .* REPLICA IDENTITY FULL;/
+    assert.match(plan.warnings[0] ?? '', failing)
+    assert.doesNotMatch(plan.warnings.join(), /keyless" is left out/)
+    const more = replanPublication({ ...look, tables: [...tables, want(fresh)] })
+    assert.deepEqual(more.sql, FRESH)
+    assert.match(more.warnings[0] ?? '', failing)
+    assert.match(planPublication(look).sql.join(), /DROP TABLE ONLY "public"\."tb_keyless"/)
   })
 
   it("names what is outside of somebody's publication, unless that takes in tables by itself", () => {

@@ -103,16 +103,17 @@ function isPlain({ own, allTables, wholeSchemas, shaped }: PublicationFacts): bo
   return own && !allTables && !wholeSchemas && !shaped
 }
 
-export function wantedShape({
-  tables,
-  operations: more = [],
-  everything,
-  identities,
-}: PublicationRequest): Shape {
+export function wantedShape(request: PublicationRequest): Shape {
+  const { tables, operations: more = [], everything, identities } = request
   const wanted = new Set([...more, ...tables.flatMap(({ operations }) => [...operations])])
   const operations = ROW_OPERATIONS.filter(operation => wanted.has(operation))
+  const changes = operations.filter(isChange)
+  // Taken out of the publication for its key, a table would lose its INSERTs too, until the key is back.
   const safe = everything
-    ? tables.filter(({ relation }) => lacksIdentity(identities, relation.oid) === null)
+    ? tables.filter(
+        ({ relation }) =>
+          lacksIdentity(identities, relation.oid) === null || failsAlready(request, relation, changes),
+      )
     : tables
   return { tables: safe.map(({ relation }) => relation), operations }
 }
@@ -170,15 +171,22 @@ function same<T>(a: readonly T[], b: readonly T[]): boolean {
 
 /** As it is. Tables whose updates fail are the applications' trouble already; say so: the rules wait for them. */
 function use(request: PublicationRequest, publication: PublicationFacts, wanted: Shape): PublicationPlan {
-  const changes = publication.operations.has('update') || publication.operations.has('delete')
-  const warnings = (changes ? wanted.tables : []).flatMap(relation => {
-    const lacks = lacksIdentity(request.identities, relation.oid)
+  const { operations } = publication
+  const warnings = [
+    ...failing(request, { ...wanted, operations: [...operations] }),
+    ...filterWarning(request, publication),
+    ...leftOut(request, wanted),
+  ]
+  return { action: 'use', sql: [], warnings }
+}
+
+function failing({ identities }: PublicationRequest, { tables, operations }: Shape): string[] {
+  return (operations.some(isChange) ? tables : []).flatMap(relation => {
+    const lacks = lacksIdentity(identities, relation.oid)
     return lacks === null
       ? []
       : `UPDATE and DELETE fail on ${qualifiedName(relation)}: ${lacks.message}. ${lacks.remedy}`
   })
-  const others = [...filterWarning(request, publication), ...leftOut(request)]
-  return { action: 'use', sql: [], warnings: [...warnings, ...others] }
 }
 
 function filterWarning({ name }: PublicationRequest, { shaped }: PublicationFacts): string[] {
@@ -197,7 +205,7 @@ function plan(request: PublicationRequest, action: 'create' | 'alter', shape: Sh
     action === 'create'
       ? createSql(request, shape)
       : alterSql(request, publication as PublicationFacts, shape)
-  return { action, sql, warnings: leftOut(request) }
+  return { action, sql, warnings: [...failing(request, shape), ...leftOut(request, shape)] }
 }
 
 function identityProblems(request: PublicationRequest, { tables, operations }: Shape): TableProblem[] {
@@ -205,7 +213,7 @@ function identityProblems(request: PublicationRequest, { tables, operations }: S
   if (changes.length === 0) return []
   return tables.flatMap(relation => {
     const lacks = lacksIdentity(request.identities, relation.oid)
-    if (lacks === null || (request.running === true && failsAlready(request, relation, changes))) return []
+    if (lacks === null || failsAlready(request, relation, changes)) return []
     const own = request.tables.find(({ relation: { oid } }) => oid === relation.oid)?.operations
     const others = own !== undefined && !own.has('update') && !own.has('delete')
     const why = others ? ' (its own rules do not ask for them, but the publication has one list for all)' : ''
@@ -218,13 +226,13 @@ function identityProblems(request: PublicationRequest, { tables, operations }: S
   })
 }
 
-/** It lost its key while it was published: nothing gets worse. */
+/** It lost its key while it was published: while changes flow it stays, since nothing gets worse. */
 function failsAlready(
-  { publication }: PublicationRequest,
+  { publication, running = false }: PublicationRequest,
   { oid }: RelationFacts,
   changes: readonly RowOperation[],
 ): boolean {
-  if (publication === null || !publication.members.includes(oid)) return false
+  if (!running || publication === null || !publication.members.includes(oid)) return false
   return changes.every(one => publication.operations.has(one))
 }
 
@@ -258,14 +266,16 @@ function quoteDotted(name: string): string {
   return parts.length === 2 ? parts.map(escapeIdentifier).join('.') : name
 }
 
-function leftOut({ everything, tables, identities, relations, role }: PublicationRequest): string[] {
+function leftOut(request: PublicationRequest, shape: Shape): string[] {
+  const { everything, tables, identities, relations, role } = request
   if (!everything) return []
+  const kept = new Set(shape.tables)
   const foreign = unownedTables([...relations.values()]).map(
     relation =>
       `${qualifiedName(relation)} is left out: role "${role.role}" does not own it, and only an owner may publish it`,
   )
   const unsafe = tables.flatMap(({ relation }) => {
-    const lacks = lacksIdentity(identities, relation.oid)
+    const lacks = kept.has(relation) ? null : lacksIdentity(identities, relation.oid)
     return lacks === null
       ? []
       : `${qualifiedName(relation)} is left out, or its UPDATE and DELETE would fail: ` +
