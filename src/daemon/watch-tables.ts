@@ -5,8 +5,13 @@
  */
 import type { Client } from 'pg'
 import { messageOf, RetryableError } from '../errors.ts'
-import { type PublishedTable, refreshPublication } from '../source/replication/publication.ts'
+import {
+  type EnsuredPublication,
+  type PublishedTable,
+  refreshPublication,
+} from '../source/replication/publication.ts'
 import { readCatalogMark } from '../source/replication/publication-catalog.ts'
+import { qualifiedName } from '../source/replication/publication-sql.ts'
 import type { Context } from './context.ts'
 import { publicationOptions } from './prepare.ts'
 import { tellTables } from './tell-tables.ts'
@@ -18,7 +23,7 @@ const LOOKS_A_FULL_ONE = 12
 interface Watched {
   /** An ordinary session of the run. */
   readonly sql: Client
-  /** Called with all that is published now; may throw RetryableError, which ends the run. */
+  /** Called with all that is published now, when that is not what it was; may throw RetryableError, which ends the run. */
   readonly changed: (tables: readonly PublishedTable[]) => void
 }
 
@@ -41,9 +46,12 @@ export function watchTables(
     const publication = await refreshPublication(sql, publicationOptions(config))
     // Where it is gone, the session that streams finds out.
     if (publication === null || stopped) return
+    const before = context.publication
+    context.publication = publication
     seen = publication.settled ? mark : null
     tellTables(context, publication)
-    if (publication.action !== 'use') changed(publication.tables)
+    // Also where another daemon, or a migration, has changed the publication.
+    if (before !== null && listed(before) !== listed(publication)) changed(publication.tables)
   }
   const timer = setInterval(async () => {
     if (looking) return
@@ -65,4 +73,8 @@ export function watchTables(
     stopped = true
     clearInterval(timer)
   }
+}
+
+function listed({ tables }: EnsuredPublication): string {
+  return tables.map(table => `${table.oid} ${qualifiedName(table)}`).join()
 }

@@ -30,6 +30,23 @@ test('the second stands by, takes over, and gives way again; nothing is lost or 
   await stage.end()
 })
 
+test('the one that takes over shows the tables that came while it waited', async () => {
+  const stage = await servers.scene({ name: 'waited', schema: 'CREATE TABLE tb_row (id int PRIMARY KEY)' })
+  const first = await stage.start()
+  const second = stage.launch()
+  await second.says('standing by')
+  await stage.sql('CREATE TABLE tb_late (id int PRIMARY KEY)')
+  await first.says('came into the publication')
+  await first.stop()
+  await second.streaming()
+  await until(
+    async () => (await second.status()).slot.tables === 2,
+    () => 'the new table is not shown',
+  )
+  await second.stop()
+  await stage.end()
+})
+
 test('of several that start at once one streams, and none calls that an error; so it is at each takeover', async () => {
   for (const round of [1, 2, 3]) {
     const stage = await servers.scene({

@@ -205,7 +205,7 @@ export class Daemon {
 /** What tests read of /status. */
 export interface DaemonStatus {
   readonly state: string
-  readonly slot: { readonly confirmed_lsn: string | null }
+  readonly slot: { readonly confirmed_lsn: string | null; readonly tables: number }
   readonly postgres: { readonly state: string }
   readonly nats: { readonly state: string }
   readonly streams: readonly {
