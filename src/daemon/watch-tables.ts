@@ -12,6 +12,7 @@ import {
 } from '../source/replication/publication.ts'
 import { readCatalogMark } from '../source/replication/publication-catalog.ts'
 import { qualifiedName } from '../source/replication/publication-sql.ts'
+import { publicationGone, readSlot } from '../source/replication/slot.ts'
 import type { Context } from './context.ts'
 import { publicationOptions } from './prepare.ts'
 import { tellTables } from './tell-tables.ts'
@@ -44,8 +45,11 @@ export function watchTables(
     const mark = await readCatalogMark(sql)
     if (mark === seen && ++looks % LOOKS_A_FULL_ONE !== 0) return
     const publication = await refreshPublication(sql, publicationOptions(config))
-    // Where it is gone, the session that streams finds out.
-    if (publication === null || stopped) return
+    // Where the slot is gone too, the session that streams finds out.
+    const slot = publication === null ? await readSlot(sql, config.replication.slot_name) : null
+    if (stopped) return
+    if (slot !== null) return fail(publicationGone(config.replication.publication_name, slot))
+    if (publication === null) return
     const before = context.publication
     context.publication = publication
     seen = publication.settled ? mark : null

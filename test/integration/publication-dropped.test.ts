@@ -36,6 +36,15 @@ test('dropped while the daemon runs: it ends, and what was committed since is no
   await stage.end()
 })
 
+test('renamed while nothing is written: the daemon finds it gone by itself, and ends', async () => {
+  const stage = await scene('renamed_idle')
+  const daemon = await stage.start()
+  await stage.sql('ALTER PUBLICATION renamed_idle RENAME TO other')
+  assert.deepEqual(await daemon.ended(), { code: 79, signal: null }, daemon.output)
+  assert.match(daemon.output, /publication \\?"renamed_idle\\?" is gone, and the slot/)
+  await stage.end()
+})
+
 test('dropped while it is stopped: the next start ends at the gap, or names it and goes on', async () => {
   const stage = await scene('dropped_stopped')
   await stage.start().then(async daemon => {
