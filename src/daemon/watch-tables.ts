@@ -4,6 +4,7 @@
  * PostgreSQL takes the change up in the session that streams, so the run goes on, unless new subjects need a stream.
  */
 import type { Client } from 'pg'
+import type { Rule } from '../config/config.ts'
 import { messageOf, RetryableError } from '../errors.ts'
 import {
   type EnsuredPublication,
@@ -13,6 +14,7 @@ import {
 import { readCatalogMark } from '../source/replication/publication-catalog.ts'
 import { qualifiedName } from '../source/replication/publication-sql.ts'
 import { publicationGone, readSlot } from '../source/replication/slot.ts'
+import { isMeantByBareName } from '../source/replication/wanted-tables.ts'
 import type { Context } from './context.ts'
 import { publicationOptions } from './prepare.ts'
 import { tellTables } from './tell-tables.ts'
@@ -20,6 +22,8 @@ import { tellTables } from './tell-tables.ts'
 const INTERVAL_MS = 5000
 /** Rights of the role and settings leave no mark in the catalog of tables: every so many looks all is read. */
 const LOOKS_A_FULL_ONE = 12
+/** Since this release, a session that streams describes tables again when their schema is renamed. */
+const TELLS_OF_SCHEMAS = 160_000
 
 interface Watched {
   /** An ordinary session of the run. */
@@ -54,8 +58,11 @@ export function watchTables(
     context.publication = publication
     seen = publication.settled ? mark : null
     tellTables(context, publication)
+    if (before === null) return
+    const outdated = whatIsOutdated(before, publication, config.rules)
+    if (outdated !== null) throw outdated
     // Also where another daemon, or a migration, has changed the publication.
-    if (before !== null && listed(before) !== listed(publication)) changed(publication.tables)
+    if (listed(before) !== listed(publication)) changed(publication.tables)
   }
   const timer = setInterval(async () => {
     if (looking) return
@@ -81,4 +88,34 @@ export function watchTables(
 
 function listed({ tables }: EnsuredPublication): string {
   return tables.map(table => `${table.oid} ${qualifiedName(table)}`).join()
+}
+
+/** What this run goes by and only a fresh one can mend; null: nothing. */
+function whatIsOutdated(
+  before: EnsuredPublication,
+  now: EnsuredPublication,
+  rules: readonly Rule[],
+): RetryableError | null {
+  const bare = new Set(rules.map(({ table }) => table))
+  const former = new Map(before.tables.map(table => [table.oid, table]))
+  for (const table of now.tables) {
+    const was = former.get(table.oid)
+    // A table that is renamed or moved by itself is described again, and its routes are made anew.
+    if (was === undefined || was.table !== table.table) continue
+    if (was.schema !== table.schema && now.serverVersion < TELLS_OF_SCHEMAS) {
+      return outdated(
+        `the schema of table ${qualifiedName(was)} is called "${table.schema}" now, which PostgreSQL tells a new session only`,
+      )
+    }
+    if (bare.has(table.table) && isMeantByBareName(before.names, was) !== isMeantByBareName(now.names, table))
+      return outdated(`rules for "${table.table}" do not mean the table that they meant before`)
+  }
+  return null
+}
+
+function outdated(what: string): RetryableError {
+  return new RetryableError(what, {
+    code: 'TABLES_OUTDATED',
+    remedy: 'The daemon starts a fresh run, which goes by what is so now.',
+  })
 }

@@ -79,6 +79,68 @@ test('a table renamed away from its rule: the log says so, and nothing of others
   await stage.end()
 })
 
+test('schemas renamed: rows go by the names of now, on old releases when the daemon has seen it', async () => {
+  const rule = (schema: string) =>
+    `[[observers]]\ntable = "${schema}.tb_order"\nsubject = "{prefix}.${schema}"\n`
+  const table = (schema: string) =>
+    `CREATE SCHEMA ${schema}; CREATE TABLE ${schema}.tb_order (id int PRIMARY KEY);`
+  const stage = await servers.scene({
+    name: 'schemas',
+    schema: table('blue') + table('green'),
+    rules: rule('blue') + rule('green'),
+  })
+  const daemon = await stage.start()
+  await stage.sql('INSERT INTO blue.tb_order VALUES (1); INSERT INTO green.tb_order VALUES (2)')
+  await stage.caughtUp()
+  const from = daemon.logs.length
+  await stage.sql(
+    'ALTER SCHEMA blue RENAME TO c; ALTER SCHEMA green RENAME TO blue; ALTER SCHEMA c RENAME TO green',
+  )
+  const [server] = await stage.sql("SELECT current_setting('server_version_num')::int < 160000 AS old")
+  if (server!.old) {
+    await daemon.says('the schema of table "blue"."tb_order" is called "green" now', from)
+    await daemon.says('streaming', from)
+  }
+  await stage.sql('INSERT INTO blue.tb_order VALUES (3); INSERT INTO green.tb_order VALUES (4)')
+  assert.deepEqual(
+    (await stage.messages()).map(message => [
+      message.subject.slice(stage.prefix.length),
+      payload(message).schema,
+      payload(message).entity_id,
+    ]),
+    [
+      ['.blue', 'blue', '1'],
+      ['.green', 'green', '2'],
+      ['.blue', 'blue', '3'],
+      ['.green', 'green', '4'],
+    ],
+  )
+  await daemon.stop()
+  await stage.end()
+})
+
+test('the table that a rule means changes: another one of its name on the search_path goes', async () => {
+  const stage = await servers.scene({
+    name: 'shadowed',
+    schema: `
+      CREATE SCHEMA app; ALTER DATABASE shadowed SET search_path = app, public;
+      CREATE TABLE app.tb_order (id int PRIMARY KEY); CREATE TABLE public.tb_order (id int PRIMARY KEY);
+      CREATE PUBLICATION shadowed FOR ALL TABLES`,
+    rules: '[[observers]]\ntable = "tb_order"\n',
+  })
+  const daemon = await stage.start()
+  await stage.sql('INSERT INTO app.tb_order VALUES (1); INSERT INTO public.tb_order VALUES (2)')
+  await stage.caughtUp()
+  await stage.sql('DROP TABLE app.tb_order')
+  const from = daemon.logs.length
+  await daemon.says('rules for "tb_order" do not mean the table that they meant before')
+  await daemon.says('streaming', from)
+  await stage.sql('INSERT INTO public.tb_order VALUES (3)')
+  assert.deepEqual(await rows(stage), [{ id: 1 }, { id: 3 }])
+  await daemon.stop()
+  await stage.end()
+})
+
 test('an enum with a new value, a composite type with a new attribute, a new type', async () => {
   const stage = await servers.scene({
     name: 'types',

@@ -59,6 +59,8 @@ export interface PublishedTable {
 
 export interface EnsuredPublication {
   readonly action: PublicationPlan['action']
+  /** As PostgreSQL gives its version: 160004 is 16.4. */
+  readonly serverVersion: number
   /** What the tables of rules mean. */
   readonly names: Names
   /** All that it publishes, under the names that changes come with. */
@@ -148,6 +150,7 @@ async function ensure(client: Client, options: PublicationOptions): Promise<Ensu
   const before = new Set(publication?.published)
   return {
     action,
+    serverVersion: role.version,
     names: namesOf(relations, role.path),
     tables: published,
     operations: [...(now?.operations ?? [])],
