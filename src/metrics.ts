@@ -37,6 +37,11 @@ export interface Metrics {
   readonly latencies: Readonly<Record<LatencyName, Latency>>
   /** The same object for the same subject pattern and stream. */
   published(subject: string, stream: string): PublishedSeries
+  /**
+   * The subject patterns of now: series of others, whose tables are gone, are not scraped any more. One that is counted
+   * in later, because a row of such a table was still on its way, comes back with its whole count.
+   */
+  publishing(subjects: ReadonlySet<string>): void
   stream(name: string): StreamSeries
   /** `reason` is one of a few words: each makes a time series. */
   countResume(reason: string): void
@@ -55,6 +60,8 @@ export interface MetricsOptions {
 export function createMetrics({ version }: MetricsOptions): Metrics {
   const registry = new Registry()
   const published = new Map<string, PublishedSeries>()
+  /** With their counts when they were left out. */
+  const ended = new Map<PublishedSeries, number>()
   const streams = new Map<string, StreamSeries>()
   const resumes = new Map<string, number>()
   const reconnects = new Map([
@@ -67,7 +74,10 @@ export function createMetrics({ version }: MetricsOptions): Metrics {
   const gauges = plainGauges(registry)
   const latencies = mapKeys(LATENCIES, () => new Latency())
   copied(registry, 'published', metric => {
-    for (const { subject, stream, count } of published.values()) metric.inc({ subject, stream }, count)
+    for (const series of published.values()) {
+      const { subject, stream, count } = series
+      if (ended.get(series) !== count) metric.inc({ subject, stream }, count)
+    }
   })
   copied(registry, 'resumes', metric => {
     for (const [reason, count] of resumes) metric.inc({ reason }, count)
@@ -92,6 +102,12 @@ export function createMetrics({ version }: MetricsOptions): Metrics {
     latencies,
     published: (subject, stream) =>
       once(published, `${subject} ${stream}`, () => ({ subject, stream, count: 0 })),
+    publishing: subjects => {
+      ended.clear()
+      for (const series of published.values()) {
+        if (!subjects.has(series.subject)) ended.set(series, series.count)
+      }
+    },
     stream: name => once(streams, name, () => ({ stream: name, lastSequence: 0, fenced: true })),
     countResume: reason => void resumes.set(reason, (resumes.get(reason) ?? 0) + 1),
     countReconnect: server => void reconnects.set(server, reconnects.get(server)! + 1),

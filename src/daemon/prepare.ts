@@ -82,10 +82,20 @@ export function routerOf(context: Context, rules = context.config.rules): Router
   })
 }
 
+/** Tables that are gone would be scraped for ever. */
+export function endSeries(
+  { config, metrics }: Context,
+  router: Router,
+  { tables }: EnsuredPublication,
+): void {
+  metrics.publishing(new Set([...router.filters(tables), config.dlq.subject]))
+}
+
 /** An entity of two tables is an error at the start; later, when somebody renames a table, a warning. */
 export function prepareRouter(context: Context, publication: EnsuredPublication): Router {
   const { log, board } = context
   const router = routerOf(context)
+  endSeries(context, router, publication)
   let clash = ''
   try {
     router.checkEntities(publication.tables)

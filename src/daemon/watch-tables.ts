@@ -16,7 +16,7 @@ import { qualifiedName } from '../source/replication/publication-sql.ts'
 import { publicationGone, readSlot } from '../source/replication/slot.ts'
 import { isMeantByBareName } from '../source/replication/wanted-tables.ts'
 import type { Context } from './context.ts'
-import { publicationOptions } from './prepare.ts'
+import { endSeries, publicationOptions, routerOf } from './prepare.ts'
 import { tellTables } from './tell-tables.ts'
 
 const INTERVAL_MS = 5000
@@ -62,7 +62,9 @@ export function watchTables(
     const outdated = whatIsOutdated(before, publication, config.rules)
     if (outdated !== null) throw outdated
     // Also where another daemon, or a migration, has changed the publication.
-    if (listed(before) !== listed(publication)) changed(publication.tables)
+    if (listed(before) === listed(publication)) return
+    endSeries(context, routerOf(context), publication)
+    changed(publication.tables)
   }
   const timer = setInterval(async () => {
     if (looking) return

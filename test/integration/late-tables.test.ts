@@ -88,6 +88,12 @@ describe('tables that come while the daemon runs', { concurrency: 6 }, () => {
     )
     assert.equal((await daemon.status()).totals.reconnects, 0)
     assert.equal(starts(daemon), 1)
+    // What was published of the dropped one is not scraped for ever.
+    await until(
+      async () => !/messages_published_total.*Second/.test(await daemon.metrics()),
+      () => 'its series stays',
+    )
+    assert.match(await daemon.metrics(), /messages_published_total.*First/)
     await stage.end()
   })
 

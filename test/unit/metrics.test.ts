@@ -35,6 +35,22 @@ test("FraiseQL's own names are kept", () => {
   }
 })
 
+test('a series that nothing is published to any more is left out, until something is after all', async () => {
+  const metrics = createMetrics({ version: '1.2.3' })
+  const scraped = async () => (await metrics.scrape()).match(/(?<=published_total\{subject=)"\w".* \d+$/gm)
+  const gone = metrics.published('a', 'main')
+  gone.count += 2
+  metrics.published('b', 'main').count++
+  metrics.publishing(new Set(['b', 'c']))
+  assert.deepEqual(await scraped(), ['"b",stream="main"} 1'])
+  gone.count++
+  assert.deepEqual(await scraped(), ['"a",stream="main"} 3', '"b",stream="main"} 1'])
+  metrics.publishing(new Set(['b']))
+  assert.deepEqual(await scraped(), ['"b",stream="main"} 1'])
+  metrics.publishing(new Set(['a', 'b']))
+  assert.deepEqual(await scraped(), ['"a",stream="main"} 3', '"b",stream="main"} 1'])
+})
+
 test('what was counted is what is scraped, twice', async () => {
   const metrics = createMetrics({ version: '1.2.3' })
   metrics.counters.eventsProcessed += 3
