@@ -4,25 +4,8 @@
  * `<system_id base36>.0.<its LSN>.m[.<route>]`. LSNs are one 64-bit number in upper-case hex without leading zeros.
  * The format is stable across releases; docs/message.md has test vectors.
  */
-import { type Lsn, toLsn } from '../lsn.ts'
 import type { Event } from './event.ts'
 
-export interface MessageIdParts {
-  /** PostgreSQL's system identifier in base 36, as `systemBase36` gives it. */
-  readonly system: string
-  /** 0 outside a transaction. */
-  readonly xid: number
-  readonly lsn: Lsn
-  /** null outside a transaction. */
-  readonly ordinal: number | null
-  /** Tells apart the messages of one event that goes to several subjects. */
-  readonly route: string | null
-}
-
-const PATTERN =
-  /^([0-9a-z]+)\.(0|[1-9][0-9]*)\.(0|[1-9A-F][0-9A-F]*)\.(0|[1-9][0-9]*|m)(?:\.([!#-[\]-~]{1,200}))?$/
-/** Printable ASCII that needs no escape in JSON. */
-const ROUTE = /^[!#-[\]-~]{1,200}$/
 const TWO_TO_32 = 0x1_0000_0000
 const DOT = 0x2e
 /** System 13, xid 10, LSN 16, ordinal 16, route 200, and the dots. */
@@ -33,35 +16,8 @@ export function systemBase36(systemIdentifier: bigint): string {
   return systemIdentifier.toString(36)
 }
 
-export function messageId({ system, xid, lsn, ordinal, route }: MessageIdParts): string {
-  const id = `${system}.${xid}.${lsn.toString(16).toUpperCase()}.${ordinal ?? 'm'}`
-  return route === null ? id : `${id}.${checkedRoute(route)}`
-}
-
-/** null for anything else, such as the id of a message that is not ours. */
-export function parseMessageId(text: string): MessageIdParts | null {
-  const match = PATTERN.exec(text)
-  if (match === null) return null
-  const [, system = '', xid = '', lsn = '', ordinal = '', route] = match
-  const outside = ordinal === 'm'
-  if (lsn.length > 16 || Number(xid) > 0xffff_ffff || outside !== (xid === '0')) return null
-  return {
-    system,
-    xid: Number(xid),
-    lsn: toLsn(BigInt(`0x${lsn}`)),
-    ordinal: outside ? null : Number(ordinal),
-    route: route ?? null,
-  }
-}
-
-/** Throws RangeError for a route that can't stand in a header. */
-export function checkedRoute(route: string): string {
-  if (!ROUTE.test(route)) throw new RangeError(`not a route: ${JSON.stringify(route)}`)
-  return route
-}
-
 /**
- * The same, as bytes and without a string per event: what is common to a transaction is kept. `set` once per event and
+ * Written as bytes, without a string per event: what is common to a transaction is kept. `set` once per event and
  * route, then read `bytes` up to `length`.
  */
 export class MessageId {
@@ -87,7 +43,7 @@ export class MessageId {
     this.#systemLength = this.bytes.write(`${system}.`, 'latin1')
   }
 
-  /** `route`: null, or one that `checkedRoute` has passed. */
+  /** `route`: null, or at most 200 characters of printable ASCII that need no escape in JSON. */
   set(event: Event, route: string | null): void {
     const outside = event.message !== null && !event.message.transactional
     if (event.xid !== this.#xid || event.commitLsn !== this.#lsn || outside !== this.#outside) {

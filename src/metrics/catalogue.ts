@@ -93,9 +93,7 @@ export const LATENCIES = {
   },
 } as const
 
-/**
- * Metrics with labels. `tally`: counted by a key that is rare; `stream`: one object per stream or pattern.
- */
+/** Metrics with labels, written anew at every scrape. */
 export const LABELLED = {
   published: {
     name: 'messages_published_total',

@@ -41,20 +41,3 @@ export function partitionColumns({ columns, replicaIdentity }: Relation, key: st
   if (replicaIdentity !== 'key') return []
   return columns.flatMap((column, index) => (column.key ? [index] : []))
 }
-
-/** What an operator should know about a table's partitions, as a sentence with its remedy; null: nothing. */
-export function partitionCaveat(relation: Relation, partitions: Partitions): string | null {
-  if (!partitions.enabled) return null
-  const name = `${relation.schema}.${relation.table}`
-  const column = relation.columns.find(candidate => candidate.name === partitions.key)
-  if (column === undefined) {
-    const rest =
-      partitionColumns(relation, partitions.key).length > 0 ? 'by their row key' : 'all in partition 0'
-    return `${name} has no column ${partitions.key}: its events are partitioned ${rest}`
-  }
-  if (column.key || relation.replicaIdentity === 'full') return null
-  return (
-    `${partitions.key} is not part of the replica identity of ${name}: a DELETE does not carry it and ` +
-    'goes to partition 0; ALTER TABLE ... REPLICA IDENTITY FULL (or an index that has it) changes that'
-  )
-}

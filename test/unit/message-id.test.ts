@@ -1,24 +1,26 @@
-/** The Msg-Id: the vectors of docs/message.md, the bytes against the string, and what is no Msg-Id. */
+/** The Msg-Id: the vectors of docs/message.md, and the bytes against a plain spelling of the same. */
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import {
-  checkedRoute,
-  MessageId,
-  type MessageIdParts,
-  messageId,
-  parseMessageId,
-  systemBase36,
-} from '../../src/event/message-id.ts'
-import { toLsn } from '../../src/lsn.ts'
+import { MessageId, systemBase36 } from '../../src/event/message-id.ts'
+import { type Lsn, toLsn } from '../../src/lsn.ts'
 import { projectRoot } from '../kit/project-root.ts'
 import { eventOf } from './sample-event.ts'
 
 const SYSTEM = systemBase36(7_401_234_567_890_123_456n)
 
-const VECTORS: readonly (readonly [string, MessageIdParts])[] = [
+interface Parts {
+  /** 0 outside a transaction. */
+  readonly xid: number
+  readonly lsn: Lsn
+  /** null outside a transaction. */
+  readonly ordinal: number | null
+  readonly route: string | null
+}
+
+const VECTORS: readonly (readonly [string, Parts])[] = [
   ['1k8biotuc4fcw.571.16B374D848.0', parts(571, 0x16_b374_d848n, 0, null)],
   ['1k8biotuc4fcw.571.16B374D848.12345678', parts(571, 0x16_b374_d848n, 12_345_678, null)],
   ['1k8biotuc4fcw.4294967295.FFFFFFFFFFFFFFFF.0.2', parts(0xffff_ffff, 0xffff_ffff_ffff_ffffn, 0, '2')],
@@ -30,10 +32,10 @@ const VECTORS: readonly (readonly [string, MessageIdParts])[] = [
 const documentation = readFileSync(join(projectRoot, 'docs', 'message.md'), 'utf8')
 
 for (const [text, fields] of VECTORS) {
-  test(`${text}: written, read, and in the documentation`, () => {
+  test(`${text}: written, and in the documentation`, () => {
     assert.ok(documentation.includes(`| \`${text}\` |`))
-    assert.equal(messageId(fields), text)
-    assert.deepEqual(parseMessageId(text), fields)
+    assert.equal(spelled(fields), text)
+    assert.equal(written(new MessageId(SYSTEM), fields), text)
   })
 }
 
@@ -48,13 +50,9 @@ test('the bytes are those of the string, whatever transaction came before', () =
   })
   fc.assert(
     fc.property(any, ({ xid, lsn, ordinal, route }) => {
-      const outside = ordinal === null
-      id.begin(outside ? 0 : xid, lsn, outside)
-      const length = id.write(ordinal ?? 7, route)
-      const text = messageId({ system: SYSTEM, xid: outside ? 0 : xid, lsn, ordinal, route })
-      assert.equal(id.bytes.toString('latin1', 0, length), text)
-      assert.equal(String(id), text)
-      assert.deepEqual(parseMessageId(text)?.lsn, lsn)
+      const fields = { xid: ordinal === null ? 0 : xid, lsn, ordinal, route }
+      assert.equal(written(id, fields), spelled(fields))
+      assert.equal(String(id), spelled(fields))
     }),
   )
 })
@@ -78,35 +76,16 @@ test('set() begins a transaction when the event is of another one, and only then
   assert.equal(String(id), '1k8biotuc4fcw.571.16B374D848.4')
 })
 
-const NO_IDS = [
-  '',
-  'x',
-  '1k8biotuc4fcw.571.16B374D848',
-  '1k8biotuc4fcw.571.16b374d848.0',
-  '1k8biotuc4fcw.571.016B374D848.0',
-  '1k8biotuc4fcw.571.16B374D8480000000.0',
-  '1k8biotuc4fcw.4294967296.A.0',
-  '1k8biotuc4fcw.571.A.m',
-  '1k8biotuc4fcw.0.A.0',
-  '1k8biotuc4fcw.571.A.00',
-  '1k8biotuc4fcw.571.A.0.',
-  '1k8biotuc4fcw.571.A.0.a b',
-  'UPPER.571.A.0',
-]
-
-for (const text of NO_IDS) {
-  test(`${JSON.stringify(text)} is no Msg-Id`, () => {
-    assert.equal(parseMessageId(text), null)
-  })
+function parts(xid: number, lsn: bigint, ordinal: number | null, route: string | null): Parts {
+  return { xid, lsn: toLsn(lsn), ordinal, route }
 }
 
-test('a route that would break a header or JSON is refused', () => {
-  for (const route of ['', 'a b', 'ä', 'a\r\nb', '"', '\\', 'x'.repeat(201)]) {
-    assert.throws(() => checkedRoute(route), RangeError)
-  }
-  assert.equal(checkedRoute('events.order-1_$'), 'events.order-1_$')
-})
+function spelled({ xid, lsn, ordinal, route }: Parts): string {
+  const id = `${SYSTEM}.${xid}.${lsn.toString(16).toUpperCase()}.${ordinal ?? 'm'}`
+  return route === null ? id : `${id}.${route}`
+}
 
-function parts(xid: number, lsn: bigint, ordinal: number | null, route: string | null): MessageIdParts {
-  return { system: SYSTEM, xid, lsn: toLsn(lsn), ordinal, route }
+function written(id: MessageId, { xid, lsn, ordinal, route }: Parts): string {
+  id.begin(xid, lsn, ordinal === null)
+  return id.bytes.toString('latin1', 0, id.write(ordinal ?? 7, route))
 }

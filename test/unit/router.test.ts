@@ -4,7 +4,6 @@ import fc from 'fast-check'
 import type { Rule } from '../../src/config/config.ts'
 import { ConfigurationError } from '../../src/errors.ts'
 import type { Event, Operation, Relation, ReplicaIdentity, Row } from '../../src/event/event.ts'
-import { partitionCaveat } from '../../src/route/partition.ts'
 import { createRouter, type RouterOptions } from '../../src/route/router.ts'
 
 const DEFAULTS: RouterOptions = {
@@ -330,17 +329,6 @@ describe('partitions', () => {
     assert.equal(of(['a*', 'b*'], ['4', '2']), of(['a*', 'b*', 'c'], ['4', '2', 'z']))
     assert.notEqual(of(['a*', 'b*'], ['4', '2']), of(['a*', 'b*'], ['42', '']))
     assert.equal(of(['a', 'b'], ['4', '2'], 'full'), '0')
-  })
-
-  test('what keeps a table from good partitions is said', () => {
-    assert.equal(partitionCaveat(item, partitions), null)
-    assert.equal(partitionCaveat(order, { ...partitions, enabled: false }), null)
-    assert.match(partitionCaveat(order, partitions) ?? '', /has no column order_id: .* by their row key/)
-    assert.match(partitionCaveat(relation('t', ['a'], 'nothing'), partitions) ?? '', /all in partition 0/)
-    assert.match(
-      partitionCaveat(relation('t', ['id*', 'order_id']), partitions) ?? '',
-      /REPLICA IDENTITY FULL/,
-    )
   })
 })
 

@@ -101,7 +101,7 @@ export class PgoutputDecoder {
         this.#logicalMessage(sink)
         return null
       case 0x4f: // O: origin of a change that was itself replicated here; no part of the event
-      case 0x59: // Y: name of a type; the catalog gives more (types.ts)
+      case 0x59: // Y: name of a type; the catalog gives more (type-catalog.ts)
         return null
       default:
         throw malformed(`unknown message type 0x${tag.toString(16)}`)

@@ -53,8 +53,6 @@ export interface PublishedTable {
   readonly schema: string
   readonly table: string
   readonly oid: number
-  /** UPDATE and DELETE carry what identifies the row. */
-  readonly hasKey: boolean
 }
 
 export interface EnsuredPublication {
@@ -145,8 +143,7 @@ async function ensure(client: Client, options: PublicationOptions): Promise<Ensu
   const plan = running ? replanPublication(request) : planPublication(request)
   const { action, failure } = await run(client, plan, running)
   const now = action === 'use' ? publication : await readPublication(client, name)
-  const known = action === 'use' ? await identitiesOf(client, [], now) : identities
-  const published = (now?.published ?? []).flatMap(oid => publishedTable(byOid.get(oid), known))
+  const published = (now?.published ?? []).flatMap(oid => byOid.get(oid) ?? []).map(publishedTable)
   const before = new Set(publication?.published)
   return {
     action,
@@ -195,8 +192,7 @@ async function identitiesOf(
   tables: readonly RelationFacts[],
   publication: PublicationFacts | null,
 ): Promise<ReadonlyMap<number, IdentityFacts>> {
-  const members = publication === null ? [] : [...publication.members, ...publication.published]
-  const oids = new Set([...tables.map(({ oid }) => oid), ...members])
+  const oids = new Set([...tables.map(({ oid }) => oid), ...(publication?.members ?? [])])
   const facts = await readIdentities(client, [...oids])
   return new Map(facts.map(one => [one.oid, one]))
 }
@@ -242,11 +238,6 @@ function locked(cause: unknown): RetryableError {
   )
 }
 
-function publishedTable(
-  relation: RelationFacts | undefined,
-  identities: ReadonlyMap<number, IdentityFacts>,
-): PublishedTable[] {
-  if (relation === undefined) return []
-  const { schema, table, oid } = relation
-  return [{ schema, table, oid, hasKey: identities.get(oid)?.without.length === 0 }]
+function publishedTable({ schema, table, oid }: RelationFacts): PublishedTable {
+  return { schema, table, oid }
 }

@@ -23,8 +23,6 @@ export interface CatalogType {
   readonly delimiter: string
   /** Of a composite, in order; dropped ones are not there. */
   readonly fields: readonly { readonly name: string; readonly oid: number }[]
-  /** There is a cast function to json, which `to_jsonb` uses. */
-  readonly jsonCast: boolean
   /** The extension it came with; null: none. */
   readonly extension: string | null
 }
@@ -52,8 +50,6 @@ const TYPES = `
            FROM pg_attribute a
            WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped
          ), '[]') AS fields,
-         EXISTS (SELECT FROM pg_cast c WHERE c.castsource = t.oid AND c.castmethod = 'f'
-           AND c.casttarget = 'pg_catalog.json'::regtype) AS "jsonCast",
          (SELECT x.extname FROM pg_depend d JOIN pg_extension x ON x.oid = d.refobjid
            WHERE d.classid = 'pg_type'::regclass AND d.objid = t.oid AND d.deptype = 'e'
              AND d.refclassid = 'pg_extension'::regclass LIMIT 1) AS extension
@@ -61,8 +57,7 @@ const TYPES = `
 
 export class TypeCatalog {
   readonly #client: Client
-  readonly #types = new Map<number, { readonly type: ValueType; readonly parts: ReadonlySet<number> }>()
-  readonly #exceptions = new Map<number, string>()
+  readonly #types = new Map<number, ValueType>()
 
   /** An ordinary session, not the one that streams. */
   constructor(client: Client) {
@@ -75,7 +70,7 @@ export class TypeCatalog {
 
   /** undefined: not loaded yet. */
   get(oid: number): ValueType | undefined {
-    return builtinType(oid) ?? this.#types.get(oid)?.type
+    return builtinType(oid) ?? this.#types.get(oid)
   }
 
   /** Reads them (again) from the catalog. Afterwards `get` knows each of them; one that does not exist is a string. */
@@ -83,24 +78,7 @@ export class TypeCatalog {
     const wanted = [...new Set(oids)].filter(oid => !this.isBuiltin(oid))
     if (wanted.length === 0) return
     const catalog = await this.#read(wanted)
-    for (const oid of wanted) {
-      this.#types.set(oid, { type: valueTypeOf(oid, catalog), parts: new Set(partsOf(oid, catalog)) })
-    }
-    for (const type of catalog.values()) {
-      if (isException(type)) this.#exceptions.set(type.oid, type.name)
-    }
-  }
-
-  /** What is built on them goes too, because it holds them. */
-  forget(oids: readonly number[]): void {
-    for (const [oid, { parts }] of this.#types) {
-      if (oids.some(one => parts.has(one))) this.#types.delete(oid)
-    }
-  }
-
-  /** Types that `to_jsonb` gives to a cast function of theirs, and that go out as strings of their text here. */
-  exceptions(): readonly string[] {
-    return [...this.#exceptions.values()]
+    for (const oid of wanted) this.#types.set(oid, valueTypeOf(oid, catalog))
   }
 
   async #read(oids: readonly number[]): Promise<ReadonlyMap<number, CatalogType>> {
@@ -140,17 +118,4 @@ export function valueTypeOf(oid: number, catalog: ReadonlyMap<number, CatalogTyp
 
 function isHstore({ name, extension }: CatalogType): boolean {
   return name === 'hstore' && extension === 'hstore'
-}
-
-/** Types with a cast that are PostgreSQL's own (OID below 16384) are not asked for it. */
-function isException(type: CatalogType): boolean {
-  return type.jsonCast && type.kind === 'b' && type.element === 0 && type.oid >= 16_384 && !isHstore(type)
-}
-
-/** OIDs of the type and of everything in it. */
-function partsOf(oid: number, catalog: ReadonlyMap<number, CatalogType>): number[] {
-  const type = catalog.get(oid)
-  if (type === undefined) return [oid]
-  const parts = [type.base, type.element, ...type.fields.map(field => field.oid)].filter(part => part !== 0)
-  return [oid, ...parts.flatMap(part => partsOf(part, catalog))]
 }
