@@ -11,7 +11,7 @@
 import { escapeIdentifier } from 'pg'
 import { ConfigurationError } from '../../errors.ts'
 import type { IdentityFacts, PublicationFacts, RoleFacts } from './publication-catalog.ts'
-import { commentSql, extendSql, only, optionsSql, qualifiedName } from './publication-sql.ts'
+import { commentSql, extendSql, lockSql, only, optionsSql, qualifiedName } from './publication-sql.ts'
 import {
   type FoundTable,
   type RelationFacts,
@@ -389,17 +389,4 @@ function alterSql(request: PublicationRequest, publication: PublicationFacts, sh
     ...(added.length === 0 ? [] : [`${alter} ADD TABLE ${added.map(only).join(', ')}`]),
     ...mark,
   ]
-}
-
-/**
- * What PostgreSQL sends of a transaction depends on when it decodes it, if the publication changed between the
- * transaction's writes to such a table and its commit. Then the ordinals of its other changes would differ on replay,
- * and with them their names. So nobody may have such a transaction open: the lock waits for all that write.
- */
-function lockSql(tables: readonly RelationFacts[]): string[] {
-  // Of a table in the publication that is not ours we may have no right to wait.
-  const list = tables
-    .filter(({ owned }) => owned)
-    .map(table => (table.kind === 'p' ? qualifiedName(table) : only(table)))
-  return list.length === 0 ? [] : [`LOCK TABLE ${list.join(', ')} IN SHARE ROW EXCLUSIVE MODE`]
 }

@@ -42,3 +42,16 @@ export function optionsSql({ version }: RoleFacts, operations: readonly RowOpera
 export function commentSql(name: string, slot: string): string {
   return `COMMENT ON PUBLICATION ${escapeIdentifier(name)} IS ${escapeLiteral(keeperComment(slot))}`
 }
+
+/**
+ * What PostgreSQL sends of a transaction depends on when it decodes it, if the publication changed between the
+ * transaction's writes to such a table and its commit. Then the ordinals of its other changes would differ on replay,
+ * and with them their names. So nobody may have such a transaction open: the lock waits for all that write.
+ */
+export function lockSql(tables: readonly RelationFacts[]): string[] {
+  // Of a table in the publication that is not ours we may have no right to wait.
+  const list = tables
+    .filter(({ owned }) => owned)
+    .map(table => (table.kind === 'p' ? qualifiedName(table) : only(table)))
+  return list.length === 0 ? [] : [`LOCK TABLE ${list.join(', ')} IN SHARE ROW EXCLUSIVE MODE`]
+}
