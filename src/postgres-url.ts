@@ -57,7 +57,8 @@ const SSL_KEYS = [
   'sslsni',
 ]
 
-const ENCODE = 'percent-encode special characters in user and password (@ is %40, : %3A, / %2F, ? %3F, % %25)'
+const ENCODE =
+  'Percent-encode special characters in user and password (@ is %40, : %3A, / %2F, ? %3F, % %25).'
 
 /** Throws ConfigurationError. Keys that belong to other programs (`schema`, `connection_limit`) are left alone. */
 export function parseDatabaseUrl(url: string): DatabaseTarget {
@@ -65,7 +66,7 @@ export function parseDatabaseUrl(url: string): DatabaseTarget {
   if (match === null) {
     throw malformed(
       'the database URL does not begin with postgresql://',
-      'write postgresql://user@host/database',
+      'Write postgresql://user@host/database.',
     )
   }
   const [, authority = '', path = '', query = ''] = match
@@ -135,7 +136,10 @@ function queryParameters(query: string): Map<string, string> {
     const equals = pair.indexOf('=')
     const key = decode(equals < 0 ? pair : pair.slice(0, equals))
     if (key.startsWith('ssl') && !SSL_KEYS.includes(key)) {
-      throw malformed(`the database URL has an unknown parameter ${key}`, `use one of ${SSL_KEYS.join(', ')}`)
+      throw malformed(
+        `the database URL has an unknown parameter ${key}`,
+        `Use one of ${SSL_KEYS.join(', ')}.`,
+      )
     }
     parameters.set(key, equals < 0 ? '' : decode(pair.slice(equals + 1)))
   }
@@ -150,7 +154,7 @@ function hostList(authority: string, hosts: string | null, ports: string | null)
   if (numbers.length !== 1 && numbers.length !== names.length) {
     throw malformed(
       'the database URL names other numbers of hosts and ports',
-      'give one port, or one for each host',
+      'Give one port, or one for each host.',
     )
   }
   return names.map((host, i) => ({
@@ -178,10 +182,10 @@ function sslMode(mode: string | null, ssl: string | null, rootCert: string | nul
   if (mode === null && ssl !== null) return ssl === 'false' || ssl === '0' ? 'disable' : 'require'
   const chosen = oneOf('sslmode', mode ?? (rootCert === 'system' ? 'verify-full' : 'prefer'), SSL_MODES)
   if (rootCert === 'system' && chosen !== 'verify-full') {
-    throw malformed(`sslrootcert=system with sslmode=${chosen} proves nothing`, 'use sslmode=verify-full')
+    throw malformed(`sslrootcert=system with sslmode=${chosen} proves nothing`, 'Use sslmode=verify-full.')
   }
   if (chosen === 'verify-ca' && rootCert === null) {
-    throw malformed('sslmode=verify-ca needs a certificate authority', 'name its file with sslrootcert')
+    throw malformed('sslmode=verify-ca needs a certificate authority', 'Name its file with sslrootcert.')
   }
   // libpq: with a root certificate at hand, `require` verifies it.
   return chosen === 'require' && rootCert !== null ? 'verify-ca' : chosen
@@ -191,7 +195,7 @@ function sslMode(mode: string | null, ssl: string | null, rootCert: string | nul
 function sslNegotiation(text: string | null, mode: SslMode): 'postgres' | 'direct' {
   const negotiation = oneOf('sslnegotiation', text ?? 'postgres', ['postgres', 'direct'])
   if (negotiation === 'direct' && (mode === 'disable' || mode === 'allow' || mode === 'prefer')) {
-    throw malformed(`sslnegotiation=direct contradicts sslmode=${mode}`, 'use sslmode=require or stronger')
+    throw malformed(`sslnegotiation=direct contradicts sslmode=${mode}`, 'Use sslmode=require or stronger.')
   }
   return negotiation
 }
@@ -204,13 +208,13 @@ function targetSession(text: string | null, hosts: number): TargetSession {
 function connectTimeout(text: string | null): number | null {
   if (text === null) return null
   if (!/^\d{1,6}$/.test(text))
-    throw malformed('connect_timeout is not a number of seconds', 'write 10, or 0 for none')
+    throw malformed('connect_timeout is not a number of seconds', 'Write 10, or 0 for none.')
   return Number(text) * 1000
 }
 
 function oneOf<T extends string>(key: string, value: string, allowed: readonly T[]): T {
   const found = allowed.find(one => one === value)
   if (found === undefined)
-    throw malformed(`the database URL has an unknown ${key}`, `use one of ${allowed.join(', ')}`)
+    throw malformed(`the database URL has an unknown ${key}`, `Use one of ${allowed.join(', ')}.`)
   return found
 }

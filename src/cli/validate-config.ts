@@ -5,6 +5,7 @@
 import type { Config, Rule } from '../config/config.ts'
 import type { Environment } from '../config/expand.ts'
 import { formatProblem, type Inspected, inspectConfig } from '../config/load.ts'
+import { isWorkers, unfiltered } from '../config/no-effect.ts'
 import { type ShownValue, shownValues } from '../config/redact.ts'
 import { type ConfigurationProblem, EXIT } from '../errors.ts'
 import { planStreams } from '../publish/stream-plan.ts'
@@ -55,7 +56,7 @@ function sourceProblem({ config, sources }: Inspected): ConfigurationProblem[] {
 }
 
 function route(config: Config): { routes: ShownRoute[]; problems: ConfigurationProblem[] } {
-  const described = config.rules.some(routes)
+  const described = config.rules.some(rule => !isWorkers(rule))
     ? config.rules.map(rule => ({ rule, subjects: subjectsOf(config, rule) }))
     : []
   const defaults = described.length === 0 ? [`${config.stream.subject_prefix}.*.*`] : []
@@ -89,14 +90,9 @@ function route(config: Config): { routes: ShownRoute[]; problems: ConfigurationP
   }
 }
 
-/** A rule without table and channel is the worker's and publishes nothing. */
-function routes({ table, channel }: Rule): boolean {
-  return table !== null || channel !== null
-}
-
 /** As far as the name of the table tells: a column's value and a partition stand as `*`, the schema as `public`. */
 function subjectsOf(config: Config, rule: Rule): readonly string[] {
-  if (!routes(rule)) return []
+  if (isWorkers(rule)) return []
   const router = createRouter({
     rules: [rule],
     prefix: config.stream.subject_prefix,
@@ -115,9 +111,14 @@ function whatOf({ table, channel, entity, operations }: Rule): string {
   return `${table ?? `entity ${entity}`} ${operations.length === 0 ? '*' : operations.join(', ')}`
 }
 
+/** What keeps the rule from working as written; of a channel the words of the daemon's own warning. */
 function noteOf(rule: Rule): string | null {
-  if (rule.channel !== null) return 'needs the notify source'
-  return routes(rule) ? null : "a worker's rule; nothing is published"
+  if (isWorkers(rule)) return "a worker's rule; nothing is published"
+  const { channel, condition = null, actions = [] } = rule
+  if (channel !== null)
+    return 'NOTIFY on this channel needs the notify source; logical messages are published'
+  if (condition !== null) return `condition has no effect in this release: ${unfiltered(rule)}`
+  return actions.length > 0 ? 'actions have no effect in this release: the rule only publishes' : null
 }
 
 function json(report: Inspected, values: readonly ShownValue[], shown: readonly ShownRoute[]): string {

@@ -27,11 +27,11 @@ export function readDocument(
   const { text, split } = splitToml(source)
   let root: Record<string, unknown>
   try {
-    root = parse(text)
+    // Other programs' tables may hold numbers that no number of JavaScript can.
+    root = parse(text, { integersAsBigInt: 'asNeeded' })
   } catch (error) {
     if (!(error instanceof TomlError)) throw error
-    const reason = error.message.replace(/^Invalid TOML document: /, '').split('\n')[0]!
-    return { problem: { file, line: error.line, key: null, message: `not TOML: ${reason}` } }
+    return { problem: { file, line: error.line, key: null, message: `not TOML: ${reasonOf(error, text)}` } }
   }
   const lines = keyLines(text)
   const { observers, [SETTINGS_KEY]: settings, ...others } = root
@@ -53,4 +53,15 @@ export function readDocument(
       placeOf,
     },
   }
+}
+
+/** With the column, and with what most likely went wrong; of the text itself not a letter, for it may be a secret. */
+function reasonOf(error: TomlError, text: string): string {
+  const reason = error.message.replace(/^Invalid TOML document: /, '').split('\n')[0]!
+  const where = `${reason}, column ${error.column}`
+  if (reason !== 'invalid value') return where
+  const value = text.split('\n')[error.line - 1]?.slice(error.column - 1) ?? ''
+  if (/^(true|false)\b/i.test(value)) return `${where}; write true and false in small letters`
+  if (/^[\p{L}/“”„‟«»‘’‚‛]/u.test(value)) return `${where}; text needs straight double quotes: key = "text"`
+  return where
 }

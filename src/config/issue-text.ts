@@ -18,6 +18,7 @@ export function issueText(issue: z.core.$ZodIssue, { unit }: Pick<KeyMeta, 'unit
   const units = unit === undefined || unit === 'messages' ? '' : ` (${unit === 'ms' ? 'milliseconds' : unit})`
   switch (issue.code) {
     case 'invalid_type':
+      if (typeof value === 'bigint' && EXPECTED[issue.expected] === 'a whole number') return 'is out of range'
       return `must be ${EXPECTED[issue.expected] ?? issue.expected}, not ${typeText(value)}`
     case 'too_small':
       return issue.origin === 'array' ? issue.message : `must be at least ${issue.minimum}${units}`
@@ -41,6 +42,7 @@ function choiceText(choices: readonly string[], value: unknown): string {
 
 function typeText(value: unknown): string {
   if (typeof value === 'string') return 'text'
+  if (typeof value === 'bigint') return 'a number'
   if (typeof value === 'number') return Number.isInteger(value) ? 'a number' : 'a fraction'
   if (typeof value === 'boolean') return String(value)
   if (Array.isArray(value)) return 'a list'

@@ -12,7 +12,8 @@ import { type Document, readDocument } from './document.ts'
 import { environmentSettings, flagSettings } from './environment.ts'
 import type { Environment } from './expand.ts'
 import { formatKeyPath } from './key-path.ts'
-import { KEYS } from './keys.ts'
+import { KEYS, keyAt } from './keys.ts'
+import { settingsWithoutEffect } from './no-effect.ts'
 import { type Resolved, resolve } from './resolve.ts'
 import { parseRules } from './rules.ts'
 import { describePlace, type Layer } from './setting.ts'
@@ -69,6 +70,7 @@ export function inspectConfig(options: LoadOptions): Inspected {
   )
   const parsed = parseRules(documents, env, {
     partitioned: resolved.values.get('partitions.enabled') === true,
+    format: resolved.values.get('event.format') ?? keyAt(['event', 'format'])!.default,
   })
   const assembled = assemble(resolved, parsed.rules, {
     directoryOf: path => dirname(resolved.winners.get(formatKeyPath(path))?.place.file ?? '.'),
@@ -81,13 +83,20 @@ export function inspectConfig(options: LoadOptions): Inspected {
     ...parsed.problems,
     ...assembled.problems,
   ]
+  const warnings = [
+    ...collected.flatMap(each => each.warnings),
+    ...environment.warnings,
+    ...resolved.warnings,
+    ...settingsWithoutEffect(resolved.winners.values()),
+    ...parsed.warnings,
+  ]
   // A file that can't be read may well hold it.
   if (options.needsDatabase !== false && problems.length === 0 && !resolved.winners.has('database.url'))
     all.push(databaseMissing(documents))
   return {
     config: assembled.config,
     sources: sourcesOf(resolved),
-    warnings: [...collected.flatMap(each => each.warnings), ...environment.warnings, ...resolved.warnings],
+    warnings: inOrder(warnings, documents),
     problems: inOrder(all, documents),
     files: documents.map(({ file }) => file),
   }
@@ -146,6 +155,7 @@ function reasonOf(error: unknown): string {
 }
 
 function displayName(file: string): string {
+  if (file === '') return '""'
   const short = relative('', resolvePath(file))
   return short.startsWith('..') ? resolvePath(file) : short
 }

@@ -2,6 +2,7 @@
  * `[[observers]]` entries to rules: `table, event, subject`, `channel, nats_subject`, or `entity, event_type,
  * condition, actions`. Each entry is checked for what its keys mean together, and against the rules before it.
  */
+import { isDeepStrictEqual } from 'node:util'
 import type { ConfigurationProblem } from '../errors.ts'
 import { parseTemplate } from '../event/subject-template.ts'
 import { closest } from './closest.ts'
@@ -11,6 +12,7 @@ import type { Document } from './document.ts'
 import { type Environment, expandVariables } from './expand.ts'
 import { issueText } from './issue-text.ts'
 import { formatKeyPath, type KeyPath } from './key-path.ts'
+import { ruleWithoutEffect } from './no-effect.ts'
 import { OPERATIONS, ruleSchema } from './schema.ts'
 import { describePlace, type Place } from './setting.ts'
 
@@ -19,16 +21,18 @@ type WrittenRule = ReturnType<typeof ruleSchema.parse>
 export interface ParsedRules {
   readonly rules: Rule[]
   readonly problems: ConfigurationProblem[]
+  readonly warnings: ConfigurationProblem[]
 }
 
-/** `partitioned`: subjects may have {partition}. */
+/** `partitioned`: subjects may have {partition}. `format`: that of rules which name none, as it is set. */
 export function parseRules(
   documents: readonly Document[],
   env: Environment,
-  { partitioned }: { readonly partitioned: boolean },
+  { partitioned, format }: { readonly partitioned: boolean; readonly format: unknown },
 ): ParsedRules {
   const rules: Rule[] = []
   const problems: ConfigurationProblem[] = []
+  const warnings: ConfigurationProblem[] = []
   for (const document of documents) {
     document.rules.forEach((written, i) => {
       const before = problems.length
@@ -41,13 +45,17 @@ export function parseRules(
         { entry, names: new Set(Object.keys(written as object)), partitioned, report },
         place,
       )
-      // What is left of a rule with problems says nothing about its rivals.
-      const rival = problems.length > before ? undefined : rules.find(other => collides(rule, other))
-      if (rival !== undefined) report(collisionText(rule, rival))
+      // What is left of a rule with problems says nothing about its rivals, nor about what it is for.
+      if (problems.length === before) {
+        const rival = rules.find(other => collides(rule, other))
+        if (rival !== undefined) report(collisionText(rule, rival, format))
+        const placeOf = (...part: string[]) => document.placeOf(['observers', i, ...part])
+        warnings.push(...ruleWithoutEffect(rule, placeOf))
+      }
       rules.push(rule)
     })
   }
-  return { rules, problems }
+  return { rules, problems, warnings }
 }
 
 type Report = (message: string, ...part: KeyPath) => void
@@ -176,7 +184,7 @@ function collides(a: Rule, b: Rule): boolean {
   const same = (['table', 'channel', 'entity', 'subject', 'condition'] as const).every(
     name => a[name] === b[name],
   )
-  return same && shared(a, b) && JSON.stringify(a.actions) === JSON.stringify(b.actions)
+  return same && shared(a, b) && isDeepStrictEqual(a.actions, b.actions)
 }
 
 function shared(a: Rule, b: Rule): boolean {
@@ -184,12 +192,15 @@ function shared(a: Rule, b: Rule): boolean {
   return a.operations.some(operation => b.operations.includes(operation))
 }
 
-function collisionText(rule: Rule, rival: Rule): string {
+function collisionText(rule: Rule, rival: Rule, format: unknown): string {
   const { file, line } = rival.origin
   const where = describePlace({
     layer: 'fraiseql.toml',
     place: { file, line, written: formatKeyPath(['observers']) },
   })
+  if ((rule.format ?? format) !== (rival.format ?? format)) {
+    return `sends the same change to the same subject in another format as the rule at ${where}; give it a subject of its own`
+  }
   const equal = [...rule.operations].sort().join() === [...rival.operations].sort().join()
   if (equal) return `is equal to the rule at ${where}; remove one of them`
   return `sends the same events to the same subject as the rule at ${where}; give each event to one of them`

@@ -58,6 +58,7 @@ function thrownBy(parse: () => unknown): string | null {
     parse()
     return null
   } catch (error) {
-    return `${messageOf(error)}; ${remedyOf(error) ?? ''}`
+    // Two sentences: some remedies begin with a capital, and each ends as it does elsewhere.
+    return [messageOf(error), remedyOf(error)].filter(part => part !== undefined).join('. ')
   }
 }

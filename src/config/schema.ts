@@ -14,7 +14,12 @@ export interface KeyMeta {
   readonly secret?: true | 'url'
   /** TOML of a sensible value, for keys that have no default. */
   readonly example?: string
+  /** What this release does not have, so that the key is accepted and does nothing. */
+  readonly needs?: Missing
 }
+
+/** As it stands behind "has". */
+export type Missing = 'worker' | 'notify source' | 'outbox source'
 
 export const OPERATIONS = ['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'CUSTOM'] as const
 export const FORMATS = ['fraiseql', 'row', 'debezium', 'cloudevents'] as const
@@ -26,6 +31,15 @@ const MIB = 1024 ** 2
 function key<T extends z.ZodType>(type: T, doc: string, more: Omit<KeyMeta, 'doc'> = {}): T {
   return type.meta({ doc, ...more })
 }
+
+/** Said in every place that comes from the table, so that nobody sets such a key and waits for what it says. */
+function needing(needs: Missing) {
+  return <T extends z.ZodType>(type: T, doc: string, more: Omit<KeyMeta, 'doc'> = {}): T =>
+    key(type, `${doc} No effect in this release.`, { ...more, needs })
+}
+const ofWorker = needing('worker')
+const ofNotify = needing('notify source')
+const ofOutbox = needing('outbox source')
 
 /** Timers of Node.js end at 2^31 ms; a day is more than any of these needs. */
 const milliseconds = (min: number) =>
@@ -91,18 +105,30 @@ const namedStreamSchema = z.strictObject({
 })
 
 const consumerSchema = z.strictObject({
-  stream: key(text.streamName.optional(), 'Stream to read.', { example: '"orders"' }),
-  durable_name: key(text.streamName.optional(), 'Name of the consumer, if it is not that of the table.', {
-    example: '"order-processor"',
-  }),
-  filter_subjects: key(z.array(text.subjectFilter).optional(), 'Only these subjects.', {
+  stream: ofWorker(text.streamName.optional(), 'Stream to read.', { example: '"orders"' }),
+  durable_name: ofWorker(
+    text.streamName.optional(),
+    'Name of the consumer, if it is not that of the table.',
+    { example: '"order-processor"' },
+  ),
+  filter_subjects: ofWorker(z.array(text.subjectFilter).optional(), 'Only these subjects.', {
     example: '["fraiseql.order.>"]',
   }),
-  deliver_policy: key(z.enum(['all', 'new', 'last', 'last_per_subject']).default('all'), 'Where to begin.'),
-  ack_policy: key(z.enum(['explicit', 'all', 'none']).default('explicit'), 'What is to be acknowledged.'),
-  ack_wait_seconds: key(seconds(1).default(30), 'Then a message is delivered again.', { unit: 'seconds' }),
-  max_deliver: key(count(1).default(3), 'Deliveries of one message before it is given up.'),
-  max_ack_pending: key(count(1).default(1_000), 'Unacknowledged messages at most.', { unit: 'messages' }),
+  deliver_policy: ofWorker(
+    z.enum(['all', 'new', 'last', 'last_per_subject']).default('all'),
+    'Where to begin.',
+  ),
+  ack_policy: ofWorker(
+    z.enum(['explicit', 'all', 'none']).default('explicit'),
+    'What is to be acknowledged.',
+  ),
+  ack_wait_seconds: ofWorker(seconds(1).default(30), 'Then a message is delivered again.', {
+    unit: 'seconds',
+  }),
+  max_deliver: ofWorker(count(1).default(3), 'Deliveries of one message before it is given up.'),
+  max_ack_pending: ofWorker(count(1).default(1_000), 'Unacknowledged messages at most.', {
+    unit: 'messages',
+  }),
 })
 
 export const settingsSchema = z.strictObject({
@@ -122,7 +148,10 @@ export const settingsSchema = z.strictObject({
     ),
   }),
   replication: table({
-    slot_name: key(text.slotName.default('fraiseql_observer'), 'Replication slot; created when missing.'),
+    slot_name: key(
+      text.slotName.default('fraiseql_observer'),
+      'Replication slot, created when missing: `a-z`, `0-9` and `_`, 63 of them at most.',
+    ),
     publication_name: key(
       text.publicationName.default('fraiseql_observer'),
       'Publication; created when missing and kept in step with the rules.',
@@ -198,7 +227,10 @@ export const settingsSchema = z.strictObject({
     }),
   }),
   stream: table({
-    name: key(text.streamName.default('fraiseql_events'), 'The main stream.'),
+    name: key(
+      text.streamName.default('fraiseql_events'),
+      'The main stream: no spaces, dots, slashes, `*` or `>`.',
+    ),
     subject_prefix: key(
       text.subject.default('fraiseql.mutation'),
       'Default subjects are `{subject_prefix}.{Entity}.{OPERATION}`; the main stream owns `{subject_prefix}.>`.',
@@ -268,33 +300,35 @@ export const settingsSchema = z.strictObject({
     backend: key(z.enum(['nats']).default('nats'), 'Where events go.'),
     source: key(
       z.enum(['auto', 'cdc', 'notify', 'outbox']).default('auto'),
-      'Where changes come from: `cdc` is logical replication; `auto` takes what the rules need.',
+      'Where changes come from: `auto` and `cdc` are logical replication; `notify` and `outbox` are refused in this release.',
     ),
-    batch_size: key(count(1, 10_000).nullable().default(null), 'Events a worker takes at once.', {
+    batch_size: ofWorker(count(1, 10_000).nullable().default(null), 'Events a worker takes at once.', {
       example: '100',
     }),
-    flush_interval_ms: key(milliseconds(0).nullable().default(null), 'Longest wait for such a batch.', {
+    flush_interval_ms: ofWorker(milliseconds(0).nullable().default(null), 'Longest wait for such a batch.', {
       unit: 'ms',
       example: '1000',
     }),
   }),
   notify: table({
-    channel: key(text.filled.default('fraiseql_events'), 'LISTEN channel of the change log.'),
+    channel: ofNotify(text.filled.default('fraiseql_events'), 'LISTEN channel of the change log.'),
   }),
   outbox: table({
-    transport_name: key(text.filled.default('pg_to_nats'), 'Name of the checkpoint in the change log.'),
-    batch_size: key(count(1, 10_000).default(100), 'Entries of the change log read at once.'),
-    poll_interval_ms: key(milliseconds(1).default(1_000), 'How often to look without a notification.', {
+    transport_name: ofOutbox(text.filled.default('pg_to_nats'), 'Name of the checkpoint in the change log.'),
+    batch_size: ofOutbox(count(1, 10_000).default(100), 'Entries of the change log read at once.'),
+    poll_interval_ms: ofOutbox(milliseconds(1).default(1_000), 'How often to look without a notification.', {
       unit: 'ms',
     }),
   }),
   worker: table({
-    consumer_name: key(
+    consumer_name: ofWorker(
       text.streamName.default('fraiseql_observer_worker'),
       'Durable consumer of the worker.',
     ),
-    max_deliver: key(count(1).default(3), 'Deliveries of one message before it is a dead letter.'),
-    ack_wait_seconds: key(seconds(1).default(30), 'Then a message is delivered again.', { unit: 'seconds' }),
+    max_deliver: ofWorker(count(1).default(3), 'Deliveries of one message before it is a dead letter.'),
+    ack_wait_seconds: ofWorker(seconds(1).default(30), 'Then a message is delivered again.', {
+      unit: 'seconds',
+    }),
   }),
   consumers: key(
     z.record(text.streamName, consumerSchema).prefault({}),
@@ -310,7 +344,10 @@ export const settingsSchema = z.strictObject({
 /** One `[[observers]]` entry as it is written; rules.ts checks what its keys mean together. */
 export const ruleSchema = z.strictObject({
   table: key(text.filled.optional(), '`schema.table` or `table`.'),
-  channel: key(text.filled.optional(), 'NOTIFY channel; such rules need the notify source.'),
+  channel: key(
+    text.filled.optional(),
+    'NOTIFY on this channel needs the notify source, which this release does not have; logical messages with this prefix are published.',
+  ),
   entity: key(
     text.filled.optional(),
     'Name of the entity in subjects and messages; without `table`, what a worker matches.',
@@ -326,6 +363,12 @@ export const ruleSchema = z.strictObject({
   ),
   nats_subject: key(z.string().optional(), 'The same as `subject`.'),
   format: key(z.enum(FORMATS).optional(), 'Format of the messages of this rule.'),
-  condition: key(text.filled.optional(), 'Condition of the worker.'),
-  actions: key(z.array(z.record(z.string(), z.unknown())).optional(), 'Actions of the worker.'),
+  condition: ofWorker(
+    text.filled.optional(),
+    'Condition of the worker. It filters nothing: every change that the rule matches is published.',
+  ),
+  actions: ofWorker(
+    z.array(z.record(z.string(), z.unknown())).optional(),
+    'Actions of the worker. None is carried out.',
+  ),
 })

@@ -11,7 +11,17 @@ const T = 'fraiseql.toml'
 /** Title, the text of fraiseql.toml, and every message that must come of it. */
 const CASES: readonly [string, string, readonly (string | RegExp)[]][] = [
   // The text itself
-  ['not TOML', 'a = 1\nb = \n', [`${T}:2: not TOML: invalid value`]],
+  ['not TOML', 'a = 1\nb = \n', [`${T}:2: not TOML: invalid value, column 5`]],
+  ...(['tb_order', '“tb_order”', '‘tb_order’', '/run/x'] as const).map((value): (typeof CASES)[number] => [
+    `text without straight quotes: ${value}`,
+    `[[observers]]\ntable = ${value}\n`,
+    [`${T}:2: not TOML: invalid value, column 9; text needs straight double quotes: key = "text"`],
+  ]),
+  [
+    'a truth in capitals',
+    '[dlq]\nenabled = True\n',
+    [`${T}:2: not TOML: invalid value, column 11; write true and false in small letters`],
+  ],
   ['a table twice', '[nats]\n[http]\n[nats]\n', [/^fraiseql\.toml:3: not TOML: trying to redefine/]],
   ['settings twice beside rules', `${RULE}[observers]\n[observers]\n`, [/^fraiseql\.toml:4: not TOML: /]],
   [
@@ -90,6 +100,16 @@ const CASES: readonly [string, string, readonly (string | RegExp)[]][] = [
   // Values
   ['a wrong type', '[http]\nport = "80"\n', [`${T}:2: http.port: must be a whole number, not text`]],
   ['a fraction', '[http]\nport = 1.5\n', [`${T}:2: http.port: must be a whole number, not a fraction`]],
+  [
+    'numbers of 64 bits',
+    '[fraiseql]\nbig = 9223372036854775807\n[http]\nport = 9223372036854775807\nhost = 9223372036854775807\n' +
+      `${RULE}format = 9223372036854775807\n`,
+    [
+      `${T}:4: http.port: is out of range`,
+      `${T}:5: http.host: must be text, not a number`,
+      /^fraiseql\.toml:8: observers\[0\]\.format: must be one of/,
+    ],
+  ],
   ['too much', '[http]\nport = 65536\n', [`${T}:2: http.port: must be at most 65535`]],
   [
     'too little',
@@ -265,6 +285,30 @@ const CASES: readonly [string, string, readonly (string | RegExp)[]][] = [
     `${RULE}${RULE}event = "INSERT"\n`,
     [
       /^fraiseql\.toml:3: observers\[1\]: sends the same events to the same subject as the rule at fraiseql\.toml:1/,
+    ],
+  ],
+  [
+    'rules with one subject and two formats',
+    `${RULE}${RULE}format = "row"\n`,
+    [
+      /:3: observers\[1\]: sends the same change to the same subject in another format as the rule at fraiseql\.toml:1/,
+    ],
+  ],
+  [
+    'equal rules, one of which names the format that both have',
+    `${RULE}${RULE}format = "row"\n[event]\nformat = "row"\n`,
+    [/:3: observers\[1\]: is equal to the rule at fraiseql\.toml:1/],
+  ],
+  [
+    "equal rules of a worker, with numbers that JSON can't write",
+    '[[observers]]\nentity = "A"\nactions = [{ n = 9223372036854775807 }]\n'.repeat(2),
+    [/:4: observers\[1\]: is equal to the rule at fraiseql\.toml:1/],
+  ],
+  [
+    'a URL of NATS that is none',
+    '[nats]\nurl = "nats://a:0"\n',
+    [
+      /^fraiseql\.toml:2: nats\.url: the URL of a NATS server has a port that is not 1 to 65535\. Write nats:\/\/host/,
     ],
   ],
 ]

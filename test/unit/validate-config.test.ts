@@ -56,7 +56,7 @@ describe('validate-config', () => {
     [
       'd',
       [
-        /^ {2}fraiseql\.toml:19 +channel saga_step_completed +-> fraiseql\.saga\.step +-> fraiseql_saga +needs the notify source$/m,
+        /^ {2}fraiseql\.toml:19 +channel saga_step_completed +-> fraiseql\.saga\.step +-> fraiseql_saga +NOTIFY on this channel needs the notify source; logical messages are published$/m,
       ],
     ],
   ]
@@ -78,6 +78,16 @@ describe('validate-config', () => {
     assert.match(text, /:1 +sales\.tb_order INSERT, DELETE +-> p\.Order\.INSERT\.\* +-> fraiseql_events/)
     assert.match(text, /:1 +sales\.tb_order INSERT, DELETE +-> p\.Order\.DELETE\.\* +-> fraiseql_events/)
     assert.match(text, /:4 +entity Order \* .*a worker's rule; nothing is published/)
+  })
+
+  it('says at the rule that nothing is filtered by its condition', async () => {
+    const { code, text } = await validate('[[observers]]\ntable = "tb_order"\ncondition = "total > 100"\n')
+    assert.equal(code, EXIT.ok)
+    assert.match(
+      text,
+      /:1 +tb_order \* .* condition has no effect in this release: every change of tb_order is published/,
+    )
+    assert.match(text, /\nWarnings\n {2}fraiseql\.toml:3: observers\[0\]\.condition: has no effect/)
   })
 
   it('names a stream by its name, with the lines of its table', async () => {

@@ -92,7 +92,7 @@ function ruleJson(): Json {
 function withoutMeta({ jsonSchema }: { jsonSchema: Record<string, unknown> }): void {
   const { doc } = jsonSchema
   if (typeof doc === 'string') jsonSchema.description = doc
-  for (const name of ['doc', 'unit', 'secret', 'example']) delete jsonSchema[name]
+  for (const name of ['doc', 'unit', 'secret', 'example', 'needs']) delete jsonSchema[name]
 }
 
 /** Spellings by the key they stand for, for the documentation. */

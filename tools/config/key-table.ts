@@ -1,4 +1,5 @@
 /** The tables of docs/configuration.md, from the table of keys: all keys, the keys of a rule, and other spellings. */
+import { z } from 'zod'
 import { KEYS, type Key, keysOf } from '../../src/config/keys.ts'
 import { ruleSchema } from '../../src/config/schema.ts'
 import { spellingsOf } from './json-schema.ts'
@@ -21,7 +22,7 @@ function keyTables(): string {
 
 function keyRow(key: Key): string[] {
   const unit = key.unit === undefined ? '' : `, ${key.unit}`
-  return [`\`${key.path.at(-1)}\``, `${typeOf(key)}${unit}`, defaultOf(key), key.doc]
+  return [`\`${key.path.at(-1)}\``, `${typeOf(key)}${unit}${limitsOf(key)}`, defaultOf(key), key.doc]
 }
 
 function ruleTable(): string {
@@ -42,6 +43,19 @@ function spellingTable(): string {
 function typeOf({ kind, choices }: Key): string {
   if (kind === 'choice') return choices.map(choice => `\`${choice}\``).join(' ')
   return { text: 'text', number: 'number', boolean: 'true or false', list: 'list of texts' }[kind]
+}
+
+/** Bounds beyond it only keep numbers exact and times within a century; nobody meets them. */
+const WIDE = 2 ** 31
+
+/** Of numbers; what else keeps a value within limits is in its meaning. */
+function limitsOf({ kind, type }: Key): string {
+  if (kind !== 'number') return ''
+  const schema = z.toJSONSchema(type, { io: 'input' })
+  const number = schema.anyOf?.find(each => each.type === 'integer') ?? schema
+  const { minimum: least = 0, maximum: most = WIDE } = number
+  if (most < WIDE) return `, ${least} to ${most}`
+  return least > 1 ? `, at least ${least}` : ''
 }
 
 function defaultOf(key: Key): string {
