@@ -8,41 +8,35 @@ import { readFileSync } from 'node:fs'
 import { Command, CommanderError, Option } from 'commander'
 import { run } from './cli/run.ts'
 import { validateConfig } from './cli/validate-config.ts'
-import { EXIT, exitCodeOf, messageOf, remedyOf } from './errors.ts'
+import { EXIT, exitCodeOf, messageOf, remedyOf, UsageError } from './errors.ts'
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
   version: string
 }
 
-interface Options {
-  readonly config?: string
-  readonly format: 'human' | 'json'
-}
-
-const configOption = new Option('-c, --config <file>', 'fraiseql.toml, or the folder it is in').env(
-  'FRAISEQL_CONFIG',
-)
-
 const program = new Command('fraiseql-observer')
   .description('The bridge from PostgreSQL to NATS JetStream: the stream is the commit history.')
   .version(version)
+  .addOption(
+    new Option('-c, --config <file>', 'fraiseql.toml, or the folder it is in').env('FRAISEQL_CONFIG'),
+  )
   .exitOverride()
   .configureHelp({ showGlobalOptions: true })
+  .hook('preSubcommand', refuseUnknownCommand)
 
 program
   .command('run', { isDefault: true })
   .description('run the daemon (the default)')
-  .addOption(configOption)
-  .action(async ({ config }: Options) => {
-    await run({ config, env: process.env, version, signal: stopSignal() })
+  .action(async () => {
+    await run({ config: configPath(), env: process.env, version, signal: stopSignal() })
   })
 
 program
   .command('validate-config')
   .description('print the effective configuration and every problem in it; touches no server')
-  .addOption(configOption)
   .addOption(new Option('--format <format>', 'how to print').choices(['human', 'json']).default('human'))
-  .action(async ({ config, format }: Options) => {
+  .action(async ({ format }: { readonly format: 'human' | 'json' }) => {
+    const config = configPath()
     process.exitCode = await validateConfig({
       ...(config === undefined ? {} : { config }),
       format,
@@ -50,6 +44,23 @@ program
       write: text => void process.stdout.write(text),
     })
   })
+
+/** A variable that is set to nothing counts as not set, as everywhere; compose files write such ones. */
+function configPath(): string | undefined {
+  const { config } = program.opts<{ readonly config?: string }>()
+  return config === '' && program.getOptionValueSource('config') === 'env' ? undefined : config
+}
+
+/** A word that is no command would be taken for an argument of the default one, and the error would be about that. */
+function refuseUnknownCommand({ args, commands }: Command): void {
+  const [word] = args
+  const names = commands.map(command => command.name())
+  if (word === undefined || word.startsWith('-') || names.includes(word)) return
+  throw new UsageError(`unknown command ${JSON.stringify(word)}; the commands are ${names.join(', ')}`, {
+    code: 'UNKNOWN_COMMAND',
+    remedy: 'See fraiseql-observer --help.',
+  })
+}
 
 /** Aborts at the first SIGTERM or SIGINT; the second ends the process at once. */
 function stopSignal(): AbortSignal {

@@ -1,11 +1,15 @@
 /** What goes wrong at a start and later, as the program tells it: exit code, message, remedy, and never a secret. */
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { type Daemon, until } from '../kit/daemon.ts'
 import { startNats } from '../kit/nats.ts'
 import { startPostgres } from '../kit/postgres.ts'
+import { projectRoot } from '../kit/project-root.ts'
 import type { Scene } from '../kit/scene.ts'
 import { shareServers } from '../kit/stage.ts'
 
@@ -265,4 +269,23 @@ test('NATS that is not there is tried again, later each time, and used when it c
   quiet(daemon)
   await nats.stop()
   await stage.end()
+})
+
+test('the command line: what is no command, and a variable that is set to nothing', () => {
+  const { url } = servers.postgres
+  const cli = (args: readonly string[], env: Record<string, string> = {}) => {
+    const main = join(projectRoot, 'dist', 'src', 'main.js')
+    const options = { encoding: 'utf8', cwd: tmpdir(), env: { DATABASE_URL: url, ...env } } as const
+    const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], options)
+    return { status, stdout, stderr }
+  }
+  for (const args of [['validate'], ['--config', 'x.toml', 'validate'], ['validate', '--format', 'json']]) {
+    const { status, stderr } = cli(args)
+    assert.equal(status, 64)
+    assert.match(stderr, /unknown command "validate"; the commands are run, validate-config\n.*--help/)
+  }
+  assert.match(cli(['--help']).stdout, /--config <file>/)
+  assert.equal(cli(['validate-config'], { FRAISEQL_CONFIG: '' }).status, 0)
+  assert.match(cli(['validate-config'], { FRAISEQL_CONFIG: 'no.toml' }).stdout, /no\.toml: can't be read/)
+  assert.match(cli(['validate-config', '--config', '']).stdout, /"": can't be read/)
 })
