@@ -336,7 +336,10 @@ export const settingsSchema = z.strictObject({
   ),
   dlq: table({
     enabled: key(z.boolean().default(true), 'Keep messages that were given up on.'),
-    stream_name: key(text.streamName.default('fraiseql_dlq'), 'Stream of the dead letters.'),
+    stream_name: key(
+      text.streamName.default('fraiseql_dlq'),
+      'Stream of the dead letters: made as `[stream]` says, but of 1 GiB at most.',
+    ),
     subject: key(text.subject.default('fraiseql.dlq'), 'Subject of the dead letters.'),
   }),
 })
