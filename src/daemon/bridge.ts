@@ -33,6 +33,7 @@ import { ruleStatus } from './rule-status.ts'
 import { prepareStreams, type Streams } from './streams.ts'
 import { watchLimits } from './watch-limits.ts'
 import { watchPublishing } from './watch-publishing.ts'
+import { tellPartial } from './tell-tables.ts'
 import { watchSlot } from './watch-slot.ts'
 import { watchTables } from './watch-tables.ts'
 
@@ -179,6 +180,7 @@ async function assemble(context: Context, prepared: Prepared) {
       board.streaming()
       log.info({ slot: slotName, from: formatLsn(slot.confirmedFlush) }, 'streaming')
     },
+    onPartial: (root, partition) => tellPartial(context, root, partition),
   })
   const link = new JetStreamLink(nats)
   let opened = (): void => {}

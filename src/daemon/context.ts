@@ -28,6 +28,8 @@ export interface Context {
   readonly toldOfSlots: Set<string>
   /** Lines about streams that still hold, each behind its stream's name. */
   toldOfStreams: ReadonlySet<string>
+  /** Partitioned tables of whose old rows not all is known. */
+  readonly toldOfPartial: Set<string>
   /** By table, when its rows did not fit its types, so that these were read again; `performance.now()`. */
   readonly typesReread: Map<string, number>
 }

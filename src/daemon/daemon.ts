@@ -50,6 +50,7 @@ export async function runDaemon({ config, log, version }: DaemonOptions, signal:
     meantOutside: new Set(),
     toldOfSlots: new Set(),
     toldOfStreams: new Set(),
+    toldOfPartial: new Set(),
     typesReread: new Map(),
   }
   log.info({ version, slot: config.replication.slot_name, prefix: config.stream.subject_prefix }, 'starting')

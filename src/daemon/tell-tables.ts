@@ -1,4 +1,5 @@
 /** What the log says of the publication and of tables that are not in it: each thing once, as long as it stays so. */
+import type { Relation } from '../event/event.ts'
 import type { EnsuredPublication } from '../source/replication/publication.ts'
 import { qualifiedName } from '../source/replication/publication-sql.ts'
 import type { Context } from './context.ts'
@@ -39,6 +40,17 @@ export function tellTables(context: Context, publication: EnsuredPublication): v
   for (const line of fresh.slice(0, MOST_LINES)) log.warn(line)
   if (fresh.length > MOST_LINES) log.warn(`${fresh.length - MOST_LINES} more lines like the last one`)
   context.toldOfTables = new Set(lines)
+}
+
+/** Old rows of a partitioned table with FULL, of which a partition keeps only the key. */
+export function tellPartial({ log, toldOfPartial }: Context, root: Relation, partition: Relation): void {
+  const [whole, part] = [qualifiedName(root), qualifiedName(partition)]
+  if (toldOfPartial.has(whole)) return
+  toldOfPartial.add(whole)
+  log.warn(
+    { remedy: `ALTER TABLE ${part} REPLICA IDENTITY FULL; and so for each other partition of ${whole}.` },
+    `${whole} has REPLICA IDENTITY FULL, but its partition ${part} has not: of old rows only the key is known`,
+  )
 }
 
 function chosen(name: string): string {

@@ -114,7 +114,7 @@ export class RowEncoder {
 
   /**
    * `row`, or `null` without one. Values that PostgreSQL did not send are taken from `old`, where it has them. Returns
-   * how many columns were not known. `keyOnly`: only the key's columns are known.
+   * how many columns were not known. `keyOnly`: only the key's columns are known, and a key is never null.
    */
   writeRow(out: ByteWriter, row: Row | null, old: Row | null, keyOnly: boolean): number {
     if (row === null) {
@@ -134,7 +134,7 @@ export class RowEncoder {
         writeText(out, this.#types[c]!, source, base + start[c]!, base + end[c]!, this.#numbers)
       } else if (state[c] === UNCHANGED) {
         unknown += this.#writeOld(out, c, old)
-      } else if (!keyOnly || this.#columns[c]!.key) out.constant(this.#texts[c]!.nothing)
+      } else if (!keyOnly) out.constant(this.#texts[c]!.nothing)
     }
     closeList(out, begin, BRACE_OPEN, BRACE_CLOSE)
     return unknown

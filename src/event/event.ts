@@ -16,8 +16,11 @@ export interface Column {
   readonly type: ValueType
 }
 
-/** `full`: the old row has every column; `key`: DELETE and key-changing UPDATE carry the key only; `nothing`. */
-export type ReplicaIdentity = 'key' | 'full' | 'nothing'
+/**
+ * `full`: the old row has every column; `key`: DELETE and key-changing UPDATE carry the key only; `partial`: FULL, but
+ * not in every partition, so that an old row may be a key only; `nothing`.
+ */
+export type ReplicaIdentity = 'key' | 'full' | 'partial' | 'nothing'
 
 /** A table as it was when the change was made. A new object whenever PostgreSQL describes the table anew. */
 export interface Relation {
@@ -66,7 +69,7 @@ export interface Event {
   after: Row | null
   /** UPDATE, DELETE: the row before, where the replica identity gives it. */
   before: Row | null
-  /** `before` carries only the key columns (the others are NULL on the wire, but not known to be null). */
+  /** `before` carries only the key columns, which are never null: what is NULL there is not known. */
   beforeIsKey: boolean
   truncation: Truncation | null
   message: LogicalMessage | null

@@ -93,6 +93,54 @@ test('replica identity nothing: inserts come, and the tables of others keep work
   await stage.end()
 })
 
+test('a partitioned table with FULL: of partitions without it the old row is its key, until they have it', async () => {
+  const stage = await servers.scene({
+    name: 'identity_partitions',
+    schema: `
+      CREATE TABLE tb_item (id int PRIMARY KEY, code text NOT NULL, amount int) PARTITION BY RANGE (id);
+      CREATE TABLE tb_low PARTITION OF tb_item FOR VALUES FROM (0) TO (100);
+      CREATE TABLE tb_high PARTITION OF tb_item FOR VALUES FROM (100) TO (200);
+      ALTER TABLE tb_item REPLICA IDENTITY FULL; ALTER TABLE tb_high REPLICA IDENTITY FULL`,
+  })
+  const daemon = await stage.start()
+  await stage.sql(WRITE)
+  const line = await daemon.says('REPLICA IDENTITY FULL')
+  assert.equal(line.level, 'warn')
+  assert.match(String(line.remedy), /^ALTER TABLE "public"."tb_low" REPLICA IDENTITY FULL;/)
+  await stage.sql('ALTER TABLE tb_low REPLICA IDENTITY FULL')
+  await stage.sql(`${WRITE}; INSERT INTO tb_item VALUES (150, 'c', NULL); DELETE FROM tb_item`)
+  const events = await stage.events()
+  const [, , full] = IDENTITIES[1]!
+  assert.deepEqual(
+    events.map(event => [event.event_type, event.entity_id, event.data, event.changes]),
+    [
+      ...IDENTITIES[0]![2],
+      ...full,
+      ['INSERT', '150', { id: 150, code: 'c', amount: null }, null],
+      ['DELETE', '150', { id: 150, code: 'c', amount: null }, null],
+    ],
+  )
+  await daemon.stop()
+  await stage.end()
+})
+
+test('a partition with another index for its identity than the root: its columns, and no null for those of the root', async () => {
+  const stage = await servers.scene({
+    name: 'identity_other_index',
+    schema: `
+      CREATE TABLE tb_item (id int PRIMARY KEY, code text NOT NULL, amount int) PARTITION BY RANGE (id);
+      CREATE TABLE tb_low PARTITION OF tb_item FOR VALUES FROM (0) TO (100);
+      CREATE UNIQUE INDEX low_code ON tb_low (code);
+      ALTER TABLE tb_low REPLICA IDENTITY USING INDEX low_code`,
+  })
+  const daemon = await stage.start()
+  await stage.sql(WRITE)
+  const [, , , deleted] = await stage.events()
+  assert.deepEqual([deleted!.data, deleted!.entity_id], [{ code: 'b' }, null])
+  await daemon.stop()
+  await stage.end()
+})
+
 const TOAST = `
   CREATE TABLE tb_doc (id int PRIMARY KEY, body text, version int);
   ALTER TABLE tb_doc ALTER body SET STORAGE EXTERNAL;`

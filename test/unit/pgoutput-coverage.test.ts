@@ -26,6 +26,7 @@ const BEYOND_REACH = [
 
 const FILES = [
   'source/replication/pgoutput.js',
+  'source/replication/partition-roots.js',
   ...readdirSync(`${SOURCE}event`)
     .filter(name => /^(encode-.*|quoted-text|builtin-types|timestamp)\.js$/.test(name))
     .map(name => `event/${name}`),

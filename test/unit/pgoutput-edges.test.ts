@@ -26,7 +26,7 @@ const TABLE = relation(OID, 'public', 'tb_order', COLUMNS)
 const REFUSED = { name: 'FatalError', code: 'PGOUTPUT_MALFORMED' }
 
 function decode(messages: readonly Buffer[], look: (event: Event) => void = () => {}): void {
-  const decoder = new PgoutputDecoder({ get: () => undefined })
+  const decoder = new PgoutputDecoder({ get: () => undefined }, () => {})
   for (const bytes of messages) decoder.decode(bytes, 0, bytes.length, { change: look, progress: () => {} })
 }
 
@@ -89,7 +89,7 @@ test('a table has at most as many columns as PostgreSQL allows', () => {
 })
 
 test('a type that is in no catalog is text', () => {
-  const decoder = new PgoutputDecoder({ get: () => undefined })
+  const decoder = new PgoutputDecoder({ get: () => undefined }, () => {})
   const table = relation(OID, 'public', 'tb_order', [{ name: 'gone', type: 70_000 }])
   const types: unknown[] = []
   const sink = {
@@ -124,4 +124,52 @@ test('lengths beyond what a message can have are refused before anything is made
     message('R', u32(OID), cstring('s'), cstring('t'), 'd', u16(0xffff)),
   ]
   for (const bytes of cases) assert.throws(() => decode([begin(1n, 0n, 1), TABLE, bytes]), REFUSED)
+})
+
+const ROOT = (identity: string) => relation(1, 'public', 'tb_root', COLUMNS, identity)
+const PART = (oid: number, identity: string) => relation(oid, 'public', `tb_part_${oid}`, COLUMNS, identity)
+const OLD = message('D', u32(1), 'O', tuple('1', null))
+
+/** Of each old row whether it is a key only, and which partition of which table was told. */
+function oldRows(...messages: readonly Buffer[]): { keys: boolean[]; told: string[] } {
+  const keys: boolean[] = []
+  const told: string[] = []
+  const decoder = new PgoutputDecoder({ get: () => undefined }, (root, part) =>
+    told.push(`${root.table}: ${part.table}`),
+  )
+  const change = ({ before, beforeIsKey }: Event) => void (before === null || keys.push(beforeIsKey))
+  for (const bytes of messages) decoder.decode(bytes, 0, bytes.length, { change, progress: () => {} })
+  return { keys, told }
+}
+
+test('of a partitioned table with FULL an old row is a key, as long as a partition is without', () => {
+  const update = message('U', u32(1), 'O', tuple('1', null), 'N', tuple('2', 'b'))
+  const seen = oldRows(
+    ...[begin(1n, 0n, 1), ROOT('f'), PART(2, 'f'), OLD, commit(1n, 2n)],
+    ...[begin(3n, 0n, 1), ROOT('f'), PART(3, 'd'), update, OLD, ROOT('f'), PART(4, 'n'), OLD, commit(3n, 4n)],
+    ...[begin(5n, 0n, 1), ROOT('f'), PART(3, 'f'), OLD, ROOT('f'), PART(4, 'f'), OLD, commit(5n, 6n)],
+  )
+  assert.deepEqual(seen.keys, [false, true, true, true, true, false])
+  assert.deepEqual(seen.told, ['tb_root: tb_part_4'])
+})
+
+test('tables that a truncate describes one behind the other are no root and partition', () => {
+  const truncate = message('T', u32(2), u8(0), u32(1), u32(2))
+  const again = message('T', u32(1), u8(0), u32(1))
+  const seen = oldRows(
+    ...[
+      begin(1n, 0n, 1),
+      ROOT('f'),
+      PART(2, 'd'),
+      truncate,
+      again,
+      OLD,
+      PART(3, 'd'),
+      ROOT('f'),
+      ROOT('f'),
+      OLD,
+    ],
+    commit(1n, 2n),
+  )
+  assert.deepEqual(seen, { keys: [false, false], told: [] })
 })

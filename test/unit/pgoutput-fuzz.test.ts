@@ -81,7 +81,7 @@ interface Outcome {
 /** Plays the messages as the replication stream does, each between `beside`; ends at the first error. */
 function play(messages: readonly Buffer[], beside: Buffer): Outcome {
   const said: string[] = []
-  const decoder = new PgoutputDecoder({ get: oid => (oid === OWN_TYPE ? PAIR : undefined) })
+  const decoder = new PgoutputDecoder({ get: oid => (oid === OWN_TYPE ? PAIR : undefined) }, () => {})
   const writer = new Writer()
   let changes = 0
   const sink = {

@@ -39,7 +39,10 @@ class Recorder {
   readonly decoder: PgoutputDecoder
 
   constructor(known: ReadonlyMap<number, 'string'> = new Map()) {
-    this.decoder = new PgoutputDecoder({ get: oid => (known.has(oid) ? { kind: 'string' } : undefined) })
+    this.decoder = new PgoutputDecoder(
+      { get: oid => (known.has(oid) ? { kind: 'string' } : undefined) },
+      () => {},
+    )
   }
 
   change(event: Event): void {

@@ -44,6 +44,7 @@ async function play(bytes: Buffer, look = (_socket: PassThrough) => {}): Promise
     statusIntervalMs: 60_000,
     silenceLimitMs: 60_000,
     onStreaming: () => {},
+    onPartial: () => {},
   })
   let error: unknown = null
   const run = stream.run({ change: () => {}, progress: () => {} }, stop.signal).catch(reason => {

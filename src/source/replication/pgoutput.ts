@@ -12,6 +12,7 @@ import type { ValueType } from '../../event/value-type.ts'
 import type { Lsn } from '../../lsn.ts'
 import { NO_LSN } from '../../lsn.ts'
 import type { Sink } from '../source.ts'
+import { PartitionRoots, type TellPartial } from './partition-roots.ts'
 
 /** Types that are not built in, by OID. `undefined`: not loaded, or not to be found. */
 export interface Types {
@@ -31,6 +32,7 @@ export class PgoutputDecoder {
   inTransaction = false
   readonly #types: Types
   readonly #relations = new Map<number, Relation>()
+  readonly #roots: PartitionRoots
   readonly #after = newRow()
   readonly #before = newRow()
   readonly #event: Event = {
@@ -56,8 +58,9 @@ export class PgoutputDecoder {
   #transactionXid = 0
   #transactionTimeUs: bigint | null = null
 
-  constructor(types: Types) {
+  constructor(types: Types, tellPartial: TellPartial) {
     this.#types = types
+    this.#roots = new PartitionRoots(this.#relations, tellPartial)
   }
 
   /**
@@ -124,6 +127,7 @@ export class PgoutputDecoder {
     this.#skip(9) // flags, and the LSN that BEGIN gave
     const endLsn = this.#u64() as Lsn
     this.inTransaction = false
+    this.#roots.commit()
     sink.progress(endLsn)
   }
 
@@ -140,7 +144,7 @@ export class PgoutputDecoder {
     let before: Row | null = null
     let beforeIsKey = false
     if (tag === 0x4b || tag === 0x4f) {
-      beforeIsKey = tag === 0x4b
+      beforeIsKey = tag === 0x4b || relation.replicaIdentity === 'partial'
       before = this.#before
       this.#row(before, relation)
       tag = this.#u8()
@@ -155,7 +159,8 @@ export class PgoutputDecoder {
     const tag = this.#u8()
     if (tag !== 0x4b && tag !== 0x4f) throw malformed('a delete has no old row')
     this.#row(this.#before, relation)
-    this.#deliver(sink, 'DELETE', relation, null, this.#before, tag === 0x4b)
+    const beforeIsKey = tag === 0x4b || relation.replicaIdentity === 'partial'
+    this.#deliver(sink, 'DELETE', relation, null, this.#before, beforeIsKey)
   }
 
   /** One event for each table, in PostgreSQL's order. */
@@ -163,6 +168,7 @@ export class PgoutputDecoder {
     const count = this.#u32()
     const flags = this.#u8()
     if (count * 4 !== this.#end - this.#at) throw malformed('a truncate of another length than it says')
+    this.#roots.truncate(this.#ordinal)
     const truncation = { cascade: (flags & 1) !== 0, restartIdentity: (flags & 2) !== 0 }
     const relations: Relation[] = []
     for (let i = 0; i < count; i++) relations.push(this.#relation())
@@ -248,7 +254,7 @@ export class PgoutputDecoder {
     }
     if (own.length > 0 && !typesAreFresh) return own
     const index = this.#relations.get(oid)?.index ?? this.#relations.size
-    this.#relations.set(oid, { oid, index, schema, table, replicaIdentity, columns })
+    this.#roots.describe({ oid, index, schema, table, replicaIdentity, columns }, this.#ordinal)
     return null
   }
 

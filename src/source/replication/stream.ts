@@ -14,6 +14,7 @@ import { classifyPostgresError } from '../../postgres-codes.ts'
 import type { Sink, Source } from '../source.ts'
 import { CopyFrames } from './copy-frames.ts'
 import { Pace } from './pace.ts'
+import type { TellPartial } from './partition-roots.ts'
 import type { Types } from './pgoutput.ts'
 import { malformed, PgoutputDecoder } from './pgoutput.ts'
 
@@ -30,6 +31,7 @@ export interface ReplicationOptions {
   /** PostgreSQL is asked for a sign of life with each status update; without any for so long the run ends. */
   readonly silenceLimitMs: number
   readonly onStreaming: () => void
+  readonly onPartial: TellPartial
 }
 
 /** https://www.postgresql.org/docs/current/errcodes-appendix.html */
@@ -72,7 +74,7 @@ export class ReplicationStream implements Source, Submittable {
 
   constructor(options: ReplicationOptions) {
     this.#options = options
-    this.#decoder = new PgoutputDecoder(options.types)
+    this.#decoder = new PgoutputDecoder(options.types, options.onPartial)
     this.#connection = (options.client as unknown as { connection: Connection }).connection as never
     this.#socket = this.#connection.stream
     this.#confirmed = options.startLsn
