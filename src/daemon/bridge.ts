@@ -31,9 +31,9 @@ import { controlSubjects, prepareDatabase, prepareRouter, readSystem } from './p
 import { createPublisher } from './publishing.ts'
 import { ruleStatus } from './rule-status.ts'
 import { prepareStreams, type Streams } from './streams.ts'
+import { tellPartial } from './tell-tables.ts'
 import { watchLimits } from './watch-limits.ts'
 import { watchPublishing } from './watch-publishing.ts'
-import { tellPartial } from './tell-tables.ts'
 import { watchSlot } from './watch-slot.ts'
 import { watchTables } from './watch-tables.ts'
 
@@ -123,7 +123,8 @@ async function prepare(context: Context, { signal, fail, progressed, releases }:
   releases.push(() => endSession(client))
   const holder = await backendPid(client)
 
-  const servers = { sql, client, nats, database }
+  const types = new TypeCatalog(sql)
+  const servers = { sql, client, nats, database, types }
   const { link, publisher, pipeline, open } = await assemble(context, {
     ...servers,
     router,
@@ -139,7 +140,7 @@ async function prepare(context: Context, { signal, fail, progressed, releases }:
     board.tables = tables.length
     board.rules = ruleStatus(context, tables, streams)
   }
-  releases.push(watchTables(context, { sql, changed }, fail))
+  releases.push(watchTables(context, { sql, types, changed }, fail))
   board.publisher = publisher
   releases.push(watchPublishing(context, publisher))
   publisher.connected(performance.now())
@@ -154,6 +155,7 @@ interface Prepared {
   readonly client: Client
   readonly nats: NatsConnection
   readonly database: string
+  readonly types: TypeCatalog
   readonly router: Router
   readonly streams: Streams
   readonly slot: ReadySlot
@@ -164,14 +166,14 @@ interface Prepared {
 /** Source, publisher and pipeline, tied together. `open`: the tails of all streams are read. */
 async function assemble(context: Context, prepared: Prepared) {
   const { config, board, log, metrics } = context
-  const { sql, client, nats, database, router, streams, slot, fail, progressed } = prepared
+  const { client, nats, database, types, router, streams, slot, fail, progressed } = prepared
   const { slot_name: slotName, publication_name: publicationName } = config.replication
-  const { systemId, timeline } = await identifySystem(client)
+  const { systemId, timeline, walEnd } = await identifySystem(client)
   const timelines = await readTimelines(client, timeline)
   const identity = { system: systemBase36(systemId), timeline, slot: slotName }
   const source = new ReplicationStream({
     client,
-    types: new TypeCatalog(sql),
+    types,
     slotName,
     publicationName,
     startLsn: slot.confirmedFlush,
@@ -211,7 +213,7 @@ async function assemble(context: Context, prepared: Prepared) {
     windowSlabs(() => publisher.window),
   )
   const writers = { out, messageId: new MessageId(identity.system) }
-  const deliveries = new Deliveries({ context, nats, streams, identity, database, ...writers })
+  const deliveries = new Deliveries({ context, nats, streams, identity, database, walEnd, ...writers })
   const pipeline = new Pipeline({
     source,
     router,

@@ -30,8 +30,6 @@ export interface Context {
   toldOfStreams: ReadonlySet<string>
   /** Partitioned tables of whose old rows not all is known. */
   readonly toldOfPartial: Set<string>
-  /** By table, when its rows did not fit its types, so that these were read again; `performance.now()`. */
-  readonly typesReread: Map<string, number>
 }
 
 /** Shown in pg_stat_activity and in the monitoring of NATS. */

@@ -51,7 +51,6 @@ export async function runDaemon({ config, log, version }: DaemonOptions, signal:
     toldOfSlots: new Set(),
     toldOfStreams: new Set(),
     toldOfPartial: new Set(),
-    typesReread: new Map(),
   }
   log.info({ version, slot: config.replication.slot_name, prefix: config.stream.subject_prefix }, 'starting')
   for (const { channel, origin } of config.rules) {

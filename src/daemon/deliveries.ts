@@ -4,17 +4,19 @@
  */
 import type { NatsConnection } from '@nats-io/transport-node'
 import type { Config } from '../config/config.ts'
-import { FatalError, type PoisonError, RetryableError } from '../errors.ts'
+import { FatalError, type PoisonError } from '../errors.ts'
 import type { ByteWriter } from '../event/bytes.ts'
 import { createFormat, encodeTrimmed, type FormatName } from '../event/encode.ts'
 import type { Format, FormatOptions } from '../event/encoder.ts'
 import type { Event } from '../event/event.ts'
 import type { MessageId } from '../event/message-id.ts'
 import { Seldom } from '../lifecycle/seldom.ts'
+import type { Lsn } from '../lsn.ts'
 import type { Delivery } from '../pipeline.ts'
 import { deadLetter, malformedLetter } from '../publish/dead-letter.ts'
 import { HeadWriter, type Identity } from '../publish/head.ts'
 import type { Route } from '../route/route.ts'
+import { typesStale } from '../source/replication/type-catalog.ts'
 import type { Context } from './context.ts'
 import type { Streams } from './streams.ts'
 
@@ -26,10 +28,9 @@ interface Parts {
   readonly database: string
   readonly out: ByteWriter
   readonly messageId: MessageId
+  /** End of the WAL at the start of the run, before it read any type. */
+  readonly walEnd: Lsn
 }
-
-/** A table whose rows do not fit its types has them read again by a fresh run, but not more often than this. */
-const TYPES_REREAD_MS = 60_000
 
 /** Dead letters of one event are told apart by the route that failed, behind this. */
 const DEAD_LETTER_ROUTE = 'dlq'
@@ -99,14 +100,15 @@ export class Deliveries {
     return this.#toDeadLetters(event, delivery, lane)
   }
 
-  /** The same for an event with a value that its column's type does not explain: the type was altered meanwhile. */
+  /**
+   * The same for an event with a value that its column's type does not explain: the type was altered meanwhile. A fresh
+   * run reads it again; of what was committed before the run began, its types are known to be no older.
+   */
   malformed(event: Event, delivery: Delivery, error: PoisonError): Delivery {
-    const { context, out, messageId, streams } = this.#parts
+    const { out, messageId, streams, walEnd } = this.#parts
     const table = `${event.relation?.schema}.${event.relation?.table}`
-    const now = performance.now()
-    if (now - (context.typesReread.get(table) ?? Number.NEGATIVE_INFINITY) > TYPES_REREAD_MS) {
-      context.typesReread.set(table, now)
-      throw staleTypes(table, error)
+    if (event.commitLsn >= walEnd) {
+      throw typesStale(`a type in table ${table} was altered: ${error.message}`, error)
     }
     const lane = streams.deadLetterLane
     if (lane === null) throw error
@@ -192,14 +194,6 @@ export class Deliveries {
       source: { system: identity.system, database, name: replication.slot_name, version: context.version },
     }
   }
-}
-
-function staleTypes(table: string, cause: PoisonError): RetryableError {
-  return new RetryableError(`a type in table ${table} was altered: ${cause.message}`, {
-    code: 'TYPES_STALE',
-    remedy: 'The daemon reads the types again, and goes on from this row.',
-    cause,
-  })
 }
 
 type OnOversize = Config['publish']['on_oversize']

@@ -1,7 +1,8 @@
 /**
  * Looks for tables that were created, altered, or dropped and made again while changes flow, and brings the publication
  * in step at once: what is written to a table before it is published can't be had later. The plan is that of the start.
- * PostgreSQL takes the change up in the session that streams, so the run goes on, unless new subjects need a stream.
+ * PostgreSQL takes the change up in the session that streams, so the run goes on, unless new subjects need a stream,
+ * or a composite type is another one, of which that session says nothing.
  */
 import type { Client } from 'pg'
 import type { Rule } from '../config/config.ts'
@@ -14,6 +15,7 @@ import {
 import { readCatalogMark } from '../source/replication/publication-catalog.ts'
 import { qualifiedName } from '../source/replication/publication-sql.ts'
 import { publicationGone, readSlot } from '../source/replication/slot.ts'
+import { type TypeCatalog, typesStale } from '../source/replication/type-catalog.ts'
 import { isMeantByBareName } from '../source/replication/wanted-tables.ts'
 import type { Context } from './context.ts'
 import { endSeries, publicationOptions, routerOf } from './prepare.ts'
@@ -28,6 +30,7 @@ const TELLS_OF_SCHEMAS = 160_000
 interface Watched {
   /** An ordinary session of the run. */
   readonly sql: Client
+  readonly types: TypeCatalog
   /** Called with all that is published now, when that is not what it was; may throw RetryableError, which ends the run. */
   readonly changed: (tables: readonly PublishedTable[]) => void
 }
@@ -35,7 +38,7 @@ interface Watched {
 /** Returns what stops it. `fail`: the run can't go on. */
 export function watchTables(
   context: Context,
-  { sql, changed }: Watched,
+  { sql, types, changed }: Watched,
   fail: (error: unknown) => void,
 ): () => void {
   const { log, config } = context
@@ -46,6 +49,7 @@ export function watchTables(
   let trouble: string | null = null
 
   const look = async (): Promise<void> => {
+    if (await types.altered()) throw typesStale('a composite type of a column was altered')
     const mark = await readCatalogMark(sql)
     if (mark === seen && ++looks % LOOKS_A_FULL_ONE !== 0) return
     const publication = await refreshPublication(sql, publicationOptions(config))

@@ -201,3 +201,34 @@ test('rows that waited in the slot in an old shape of their type become dead let
   await daemon.stop()
   await stage.end()
 })
+
+test('a composite type that is altered again and again is read again each time', async () => {
+  const stage = await servers.scene({
+    name: 'altered_again',
+    schema: `
+      CREATE TYPE place AS (street text, number int);
+      CREATE TABLE tb_person (id int PRIMARY KEY, home place)`,
+  })
+  const daemon = await stage.start()
+  await stage.sql("INSERT INTO tb_person VALUES (1, ('a', 1))")
+  await stage.caughtUp()
+  await stage.sql('ALTER TYPE place ADD ATTRIBUTE floor int')
+  await stage.sql("INSERT INTO tb_person VALUES (2, ('b', 2, 3))")
+  await stage.caughtUp()
+  await stage.sql('ALTER TYPE place ADD ATTRIBUTE door int')
+  await stage.sql("INSERT INTO tb_person VALUES (3, ('c', 2, 3, 4))")
+  await stage.caughtUp()
+  // No text of a row tells this one: the daemon looks for it.
+  await stage.sql('ALTER TYPE place RENAME ATTRIBUTE street TO road')
+  await daemon.says('composite type of a column was altered')
+  await stage.sql("INSERT INTO tb_person VALUES (4, ('d', 2, 3, 4))")
+  assert.deepEqual(await rows(stage), [
+    { id: 1, home: { street: 'a', number: 1 } },
+    { id: 2, home: { street: 'b', number: 2, floor: 3 } },
+    { id: 3, home: { street: 'c', number: 2, floor: 3, door: 4 } },
+    { id: 4, home: { road: 'd', number: 2, floor: 3, door: 4 } },
+  ])
+  assert.equal(await daemon.metric('fraiseql_observer_dead_letters_total'), 0)
+  await daemon.stop()
+  await stage.end()
+})

@@ -136,18 +136,34 @@ describe('TypeCatalog', () => {
     assert.deepEqual([catalog.get(oid), catalog.get(4_294_967_295)], [STRING, STRING])
   })
 
-  it('sees a change when it loads again, also in what is built on a type', async () => {
-    const catalog = new TypeCatalog(client)
+  it('sees that a composite in use was altered, whatever is built on it, and reads it anew', async () => {
     await client.query('CREATE TYPE inner_type AS (a int); CREATE TYPE outer_type AS (i inner_type[])')
-    const outer = await oidOf('outer_type')
-    await catalog.load([outer])
-    assert.deepEqual(catalog.get(outer), composite(['i', array(composite(['a', { kind: 'integer' }]))]))
-    await client.query('ALTER TYPE inner_type ADD ATTRIBUTE b text CASCADE')
-    await catalog.load([outer])
-    const changed = composite(['a', { kind: 'integer' }], ['b', STRING])
-    assert.deepEqual(catalog.get(outer), composite(['i', array(changed)]))
-    await client.query('ALTER TYPE inner_type DROP ATTRIBUTE a')
-    await catalog.load([outer])
-    assert.deepEqual(catalog.get(outer), composite(['i', array(composite(['b', STRING]))]))
+    const [inner, outer, mood] = (await Promise.all(['inner_type', 'outer_type[]', 'mood'].map(oidOf))) as [
+      number,
+      number,
+      number,
+    ]
+    const outerOf = (...attributes: readonly [string, ValueType][]) =>
+      array(composite(['i', array(composite(...attributes))]))
+    const strangers = new TypeCatalog(client)
+    await strangers.load([mood])
+    const changes: readonly [sql: string, expected: ValueType][] = [
+      ['ADD ATTRIBUTE b text CASCADE', outerOf(['a', { kind: 'integer' }], ['b', STRING])],
+      ['DROP ATTRIBUTE a', outerOf(['b', STRING])],
+      ['RENAME ATTRIBUTE b TO c', outerOf(['c', STRING])],
+    ]
+    for (const [sql, expected] of changes) {
+      const catalog = new TypeCatalog(client)
+      assert.equal(await catalog.altered(), false)
+      await catalog.load([outer, mood])
+      assert.equal(await catalog.altered(), false)
+      await client.query(`ALTER TYPE inner_type ${sql}`)
+      assert.equal(await catalog.altered(), true)
+      await catalog.load([inner, outer])
+      assert.deepEqual(catalog.get(outer), expected)
+      // What was described before the second load has the old type in hand.
+      assert.equal(await catalog.altered(), true)
+    }
+    assert.equal(await strangers.altered(), false)
   })
 })

@@ -4,6 +4,7 @@
  */
 import type { Client } from 'pg'
 import { ConfigurationError } from '../../errors.ts'
+import { type Lsn, parseLsn } from '../../lsn.ts'
 import { TIME_LIMIT } from '../../postgres.ts'
 import { classifyPostgresError } from '../../postgres-codes.ts'
 
@@ -94,15 +95,17 @@ export async function inspectServer(client: Client): Promise<ServerFacts> {
   }
 }
 
-/** `client` is a replication session. The identifier is unsigned, as in the names of backups and messages. */
-export async function identifySystem(client: Client): Promise<SystemIdentity> {
+/**
+ * `client` is a replication session. The identifier is unsigned, as in the names of backups and messages. `walEnd`: what
+ * is committed by now lies before it.
+ */
+export async function identifySystem(client: Client): Promise<SystemIdentity & { readonly walEnd: Lsn }> {
+  type Row = { systemid: string; timeline: number | string; xlogpos: string }
   try {
-    const { rows } = await client.query<{ systemid: string; timeline: number | string }>({
-      text: 'IDENTIFY_SYSTEM',
-      ...TIME_LIMIT,
-    })
+    const { rows } = await client.query<Row>({ text: 'IDENTIFY_SYSTEM', ...TIME_LIMIT })
+    const { systemid, timeline, xlogpos } = rows[0]!
     // int8 from PostgreSQL 16 on, which the driver gives as text.
-    return { systemId: BigInt(rows[0]!.systemid), timeline: Number(rows[0]!.timeline) }
+    return { systemId: BigInt(systemid), timeline: Number(timeline), walEnd: parseLsn(xlogpos) }
   } catch (error) {
     throw classifyPostgresError(error, { replication: true })
   }

@@ -5,7 +5,9 @@
  * Follows json_categorize_type:
  * https://github.com/postgres/postgres/blob/master/src/backend/utils/adt/jsonfuncs.c
  */
+import { isDeepStrictEqual } from 'node:util'
 import type { Client } from 'pg'
+import { type PoisonError, RetryableError } from '../../errors.ts'
 import { builtinType } from '../../event/builtin-types.ts'
 import type { ValueType } from '../../event/value-type.ts'
 import { classifyPostgresError } from '../../postgres-codes.ts'
@@ -58,6 +60,8 @@ const TYPES = `
 export class TypeCatalog {
   readonly #client: Client
   readonly #types = new Map<number, ValueType>()
+  /** A table that was described before the last load has another type in hand. */
+  #altered = false
 
   /** An ordinary session, not the one that streams. */
   constructor(client: Client) {
@@ -78,7 +82,26 @@ export class TypeCatalog {
     const wanted = [...new Set(oids)].filter(oid => !this.isBuiltin(oid))
     if (wanted.length === 0) return
     const catalog = await this.#read(wanted)
-    for (const oid of wanted) this.#types.set(oid, valueTypeOf(oid, catalog))
+    for (const oid of wanted) {
+      if (this.#differs(oid, catalog)) this.#altered = true
+      this.#types.set(oid, valueTypeOf(oid, catalog))
+    }
+  }
+
+  /**
+   * Whether a type in use is another one in the catalog by now. Only composites can be: PostgreSQL describes a table
+   * anew when its columns change, but not when the attributes of their types do.
+   */
+  async altered(): Promise<boolean> {
+    const composites = [...this.#types].flatMap(([oid, type]) => (holdsComposite(type) ? [oid] : []))
+    if (this.#altered || composites.length === 0) return this.#altered
+    const catalog = await this.#read(composites)
+    return composites.some(oid => this.#differs(oid, catalog))
+  }
+
+  #differs(oid: number, catalog: ReadonlyMap<number, CatalogType>): boolean {
+    const known = this.#types.get(oid)
+    return known !== undefined && !isDeepStrictEqual(known, valueTypeOf(oid, catalog))
   }
 
   async #read(oids: readonly number[]): Promise<ReadonlyMap<number, CatalogType>> {
@@ -118,4 +141,17 @@ export function valueTypeOf(oid: number, catalog: ReadonlyMap<number, CatalogTyp
 
 function isHstore({ name, extension }: CatalogType): boolean {
   return name === 'hstore' && extension === 'hstore'
+}
+
+function holdsComposite(type: ValueType): boolean {
+  return type.kind === 'composite' || (type.kind === 'array' && holdsComposite(type.element))
+}
+
+/** Ends the run that read the types. */
+export function typesStale(what: string, cause?: PoisonError): RetryableError {
+  return new RetryableError(what, {
+    code: 'TYPES_STALE',
+    remedy: 'The daemon reads the types again, and goes on from where it was.',
+    cause,
+  })
 }
