@@ -35,6 +35,9 @@ const TRUST =
   'Name the certificate authority with sslrootcert=FILE in DATABASE_URL; sslmode=require trusts unseen.'
 const CLIENT_CERT =
   'Check sslcert, sslkey and sslrootcert in DATABASE_URL, and the TLS versions of both sides.'
+const REPAIR_TEXT =
+  "Correct it in its table. A change that holds it can be passed over: SELECT pg_replication_slot_advance('SLOT', " +
+  "'LSN'); leaves out all changes up to LSN."
 
 const TABLE: Readonly<Record<string, Entry>> = {
   // Logging in.
@@ -158,6 +161,8 @@ const TABLE: Readonly<Record<string, Entry>> = {
     'this server cannot do what was asked',
     'Check the version of PostgreSQL (14 to 18) and whether it is a standby.',
   ],
+  '22021': ['fatal', 'PostgreSQL holds text that is not of its own encoding', REPAIR_TEXT],
+  '22P05': ['fatal', 'PostgreSQL holds a character that UTF-8 does not have', REPAIR_TEXT],
   XX001: ['fatal', 'PostgreSQL reports damaged data', 'Look into the log of PostgreSQL.'],
   XX002: ['fatal', 'PostgreSQL reports a damaged index', 'Look into the log of PostgreSQL.'],
 }

@@ -15,6 +15,7 @@ import { connectReplication, connectSql, endSession, TIME_LIMIT } from '../postg
 import { JetStreamLink } from '../publish/jetstream-link.ts'
 import { windowSlabs } from '../publish/window.ts'
 import type { Router } from '../route/router.ts'
+import { acceptAnyBytes } from '../source/replication/client-encoding.ts'
 import type { PublishedTable } from '../source/replication/publication.ts'
 import { backendPid, identifySystem } from '../source/replication/server.ts'
 import { explainSlotFailure, type ReadySlot } from '../source/replication/slot.ts'
@@ -121,6 +122,7 @@ async function prepare(context: Context, { signal, fail, progressed, releases }:
   await tellLostTails(context, nats, streams, slot.confirmedFlush)
   const client = await connectReplication(config.database, connectOptions)
   releases.push(() => endSession(client))
+  await acceptAnyBytes(client)
   const holder = await backendPid(client)
 
   const types = new TypeCatalog(sql)

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { Scene } from '../kit/scene.ts'
 import { shareServers } from '../kit/stage.ts'
 import { payload } from '../kit/stream-reader.ts'
 
@@ -117,6 +118,33 @@ test('every row arrives as it is, under a subject of as many tokens as its rule 
     }
     assert.deepEqual(found[tokens[1] as 'row'], expected)
   })
+  await daemon.stop()
+  await stage.end()
+})
+
+test('text of a database without an encoding comes byte for byte, whether it is UTF-8 or not', async t => {
+  const { postgres } = servers
+  await postgres.sql(
+    "CREATE DATABASE any_bytes ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0",
+  )
+  const url = new URL(postgres.url)
+  url.pathname = '/any_bytes'
+  const stage = new Scene(servers, url.href, { name: 'any_bytes' })
+  t.after(() => stage.killDaemons())
+  await stage.sql('CREATE TABLE tb_row (id int PRIMARY KEY, note text, doc jsonb)')
+  const daemon = await stage.start()
+  await stage.sql(`SET client_encoding = 'SQL_ASCII';
+    INSERT INTO tb_row VALUES (1, E'caf\\351 "x"', NULL), (2, E'caf\\303\\251', E'{"\\303\\251": "\\360\\237\\230\\200"}')`)
+  const stored = await stage.messages()
+  const { streams } = await stage.jsm()
+  const notes = await Promise.all(
+    stored.map(async ({ seq }) => {
+      const message = await streams.getMessage(stage.stream, { seq })
+      return /"data":(.*?),"changes"/.exec(Buffer.from(message!.data).toString('latin1'))?.[1]
+    }),
+  )
+  const utf8 = Buffer.from('{"id":2,"note":"café","doc":{"é": "😀"}}').toString('latin1')
+  assert.deepEqual(notes, ['{"id":1,"note":"caf\xe9 \\"x\\"","doc":null}', utf8])
   await daemon.stop()
   await stage.end()
 })

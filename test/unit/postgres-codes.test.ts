@@ -37,6 +37,8 @@ const CASES: readonly [string | undefined, typeof RetryableError | typeof FatalE
   ['55000', FatalError, 1],
   ['0A000', FatalError, 1],
   ['22012', FatalError, 1],
+  ['22021', FatalError, 1],
+  ['22P05', FatalError, 1],
   ['XX001', FatalError, 1],
   ['58P01', FatalError, 79],
 ]
