@@ -113,8 +113,8 @@ export class RowEncoder {
   }
 
   /**
-   * `row`, or `null` without one. Values that PostgreSQL did not send are taken from `old`, where it has them. Returns
-   * how many columns were not known. `keyOnly`: only the key's columns are known, and a key is never null.
+   * `row`, or `null` without one. Values that PostgreSQL did not send are taken from `old`, a row or a key, where it has
+   * them. Returns how many columns were not known. `keyOnly`: only the key's columns are known, and a key is never null.
    */
   writeRow(out: ByteWriter, row: Row | null, old: Row | null, keyOnly: boolean): number {
     if (row === null) {
@@ -208,8 +208,9 @@ export class RowEncoder {
   }
 }
 
-function isKnown(row: Row | null, c: number): boolean {
-  return row !== null && c < row.count && row.state[c] !== UNCHANGED
+/** An unchanged value is no null: one in its place stands for a column that the old key does not have. */
+function isKnown(old: Row | null, c: number): boolean {
+  return old !== null && c < old.count && old.state[c] === TEXT
 }
 
 /** Every item began with a comma: the first becomes the opening bracket. */

@@ -83,13 +83,14 @@ function oldRow({ table, before, beforeIsKey }: Change, rows: ReadonlyMap<Values
   return { data: picked(row, known), unchanged: [] as string[] }
 }
 
-function newRow({ table, after, before, beforeIsKey }: Change, rows: ReadonlyMap<Values, JsonRow>) {
-  const old = before === null || beforeIsKey ? null : rows.get(before)!
+/** What the old row or key has of unchanged values is known; a null is a column that the old key does not have. */
+function newRow({ table, after, before }: Change, rows: ReadonlyMap<Values, JsonRow>) {
+  const old = before === null ? null : rows.get(before)!
   const row = { ...rows.get(after!)! }
   const unchanged: string[] = []
   table!.columns.forEach(({ name }, i) => {
     if (after![i] !== undefined) return
-    if (old !== null && before![i] !== undefined) row[name] = old[name]!
+    if (old !== null && before![i] !== undefined && before![i] !== null) row[name] = old[name]!
     else unchanged.push(name)
   })
   const known = table!.columns.map(({ name }) => name).filter(name => !unchanged.includes(name))

@@ -177,3 +177,35 @@ test('an unchanged TOASTed value is left out and named; with identity full it co
     await stage.end()
   }
 })
+
+test('a TOASTed key that stays as it was names the row, from the old key that comes along', async () => {
+  const stage = await servers.scene({
+    name: 'toast_key',
+    schema: `
+      CREATE TABLE tb_doc (code text PRIMARY KEY, version int, body text);
+      ALTER TABLE tb_doc ALTER code SET STORAGE EXTERNAL; ALTER TABLE tb_doc ALTER body SET STORAGE EXTERNAL`,
+    rules: ['fraiseql', 'cloudevents', 'row', 'debezium']
+      .map(
+        format =>
+          `[[observers]]\ntable = "tb_doc"\nevent = "UPDATE"\nformat = "${format}"\nsubject = "{prefix}.${format}"\n`,
+      )
+      .join(''),
+  })
+  const daemon = await stage.start()
+  await stage.sql(
+    "INSERT INTO tb_doc VALUES (repeat('k', 2100), 1, repeat('x', 20000)); UPDATE tb_doc SET version = 2",
+  )
+  const [event, cloud, row, envelope] = await stage.events()
+  const code = 'k'.repeat(2100)
+  assert.deepEqual(
+    [event!.entity_id, event!.data, event!.changes, event!.unchanged],
+    [code, { code, version: 2 }, null, ['body']],
+  )
+  assert.equal(cloud!.subject, code)
+  assert.deepEqual(cloud!.data, { before: { code }, after: { code, version: 2 }, unchanged: ['body'] })
+  assert.deepEqual(row, { code, version: 2 })
+  assert.deepEqual(envelope!.before, { code })
+  assert.deepEqual(envelope!.after, { code, version: 2, body: '__debezium_unavailable_value' })
+  await daemon.stop()
+  await stage.end()
+})

@@ -84,6 +84,27 @@ test('UPDATE of the key: the old key is no old row', () => {
   assert.deepEqual(message.unchanged, ['note'])
 })
 
+test('UPDATE of a key that has an unchanged part: that part is known from the old key', () => {
+  const key = relationOf([
+    ['*a', 25],
+    ['*b', 25],
+    ['note', 25],
+  ])
+  const before = rowOf('same', 'old', null)
+  const event = eventOf({
+    operation: 'UPDATE',
+    relation: key,
+    before,
+    beforeIsKey: true,
+    after: rowOf(TOAST, 'new', TOAST),
+  })
+  const message = JSON.parse(encodeText('fraiseql', event))
+  assert.deepEqual(
+    [message.entity_id, message.data, message.changes, message.unchanged],
+    ['same,new', { a: 'same', b: 'new' }, null, ['note']],
+  )
+})
+
 test('DELETE gives the row before, or of it what the key has', () => {
   const whole = eventOf({ operation: 'DELETE', relation, before: rowOf('1', ID, null) })
   assert.deepEqual(JSON.parse(encodeText('fraiseql', whole)).data, { pk: 1, id: ID, note: null })

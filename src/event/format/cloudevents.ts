@@ -45,12 +45,11 @@ class RelationEncoder implements Encoder {
   }
 
   encode(event: Event, id: MessageId, out: ByteWriter): void {
-    const { operation, before, after, beforeIsKey, truncation } = event
-    const old = beforeIsKey || operation === 'DELETE' ? null : before
+    const { before, after, beforeIsKey, truncation } = event
     out.constant(ID)
     out.bytes(id.bytes, 0, id.length)
     out.constant(this.#context)
-    optional(out, SUBJECT, () => this.#rows.writeIdentity(out, after ?? before, old))
+    optional(out, SUBJECT, () => this.#rows.writeIdentity(out, after ?? before, before))
     optional(out, TIME, () => this.#transaction.writeTime(out, event, id))
     out.constant(DATA)
     if (truncation !== null) {
@@ -60,10 +59,10 @@ class RelationEncoder implements Encoder {
     out.constant(BEFORE)
     const hidden = this.#rows.writeRow(out, before, null, beforeIsKey)
     out.constant(AFTER)
-    const unknown = this.#rows.writeRow(out, after, old, false)
+    const unknown = this.#rows.writeRow(out, after, before, false)
     if (after === null ? hidden > 0 : unknown > 0) {
       out.constant(UNCHANGED)
-      this.#rows.writeUnknown(out, (after ?? before)!, after === null ? null : old)
+      this.#rows.writeUnknown(out, (after ?? before)!, before)
     }
     out.text('}}')
   }

@@ -48,7 +48,7 @@ class EnvelopeEncoder implements Encoder {
     this.#rows.writeRow(out, before, null, beforeIsKey)
     out.constant(AFTER)
     if (after === null) out.constant(NULL_VALUE)
-    else this.#rows.writeRow(out, after, beforeIsKey ? null : before, false)
+    else this.#rows.writeRow(out, after, before, false)
     out.text(',')
     this.#source.write(out, event, id)
     out.text('}')

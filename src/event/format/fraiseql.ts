@@ -96,7 +96,7 @@ class RelationEncoder implements Encoder {
     const deleted = event.operation === 'DELETE'
     const row = deleted ? event.before : event.after
     const keyOnly = event.beforeIsKey
-    const old = deleted || keyOnly ? null : event.before
+    const old = event.before
     out.constant(ID)
     writeUuid(out, id.bytes, id.length)
     out.constant(head)
@@ -107,7 +107,7 @@ class RelationEncoder implements Encoder {
     const rowAt = out.length
     const unknown = this.#rows.writeRow(out, row, old, deleted && keyOnly)
     const rowLength = out.length - rowAt
-    if (event.operation === 'UPDATE' && old !== null && row !== null) {
+    if (event.operation === 'UPDATE' && old !== null && row !== null && !keyOnly) {
       out.constant(CHANGES)
       this.#rows.writeChanges(out, old, row)
     } else out.constant(NO_CHANGES)

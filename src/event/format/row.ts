@@ -27,7 +27,7 @@ class BareRowEncoder implements Encoder {
 
   encode(event: Event, _id: MessageId, out: ByteWriter): void {
     if (event.operation === 'DELETE') this.#rows.writeRow(out, event.before, null, event.beforeIsKey)
-    else this.#rows.writeRow(out, event.after, event.beforeIsKey ? null : event.before, false)
+    else this.#rows.writeRow(out, event.after, event.before, false)
   }
 }
 
