@@ -81,6 +81,7 @@ function measure({ format, entity, transactionSize, update }: Case, rows: readon
   const id = new MessageId(source.system)
   const out = new ByteWriter()
   const event: Event = {
+    bytes: 0,
     operation: update ? 'UPDATE' : 'INSERT',
     relation,
     after: null,

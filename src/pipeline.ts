@@ -12,6 +12,7 @@ import { PoisonError } from './errors.ts'
 import type { ByteWriter } from './event/bytes.ts'
 import type { Encoder } from './event/encoder.ts'
 import type { Event, Operation, Relation } from './event/event.ts'
+import { leastBytes } from './event/least-bytes.ts'
 import type { MessageId } from './event/message-id.ts'
 import { ordinalOf } from './event/position.ts'
 import { type Lsn, NO_LSN } from './lsn.ts'
@@ -47,7 +48,7 @@ export interface PipelineOptions {
   readonly messageId: MessageId
   /** Makes the routes of one event ready. Called once for each list of routes. */
   readonly prepare: (routes: readonly Route[], event: Event) => readonly Delivery[]
-  /** A message that its stream can't take: writes what replaces it, and says where that goes; or throws to stop. */
+  /** A message of `bytes` at least, which its stream can't take: writes what replaces it, and says where that goes; or throws to stop. */
   readonly oversize: (event: Event, delivery: Delivery, bytes: number) => Delivery
   /** The same for an event with a value that its column's type does not explain. */
   readonly malformed: (event: Event, delivery: Delivery, error: PoisonError) => Delivery
@@ -92,6 +93,7 @@ export class Pipeline implements Sink {
   }
   readonly #flush = (): void => {
     this.#flushing = false
+    this.#options.out.shrink()
     this.#options.publisher.flush(performance.now())
   }
 
@@ -162,15 +164,18 @@ export class Pipeline implements Sink {
   /** Writes headers and payload, or what takes their place, and says where that goes. */
   #encoded(event: Event, delivery: Delivery): Delivery {
     const { messageId, out, oversize, malformed } = this.#options
-    this.#begin(event, delivery)
+    const { maxBytes } = delivery
     try {
+      const least = event.bytes > maxBytes ? leastBytes(event) : 0
+      if (least > maxBytes) return this.#instead(event, oversize(event, delivery, least))
+      this.#begin(event, delivery)
       delivery.encoder.encode(event, messageId, out)
     } catch (error) {
       if (error instanceof PoisonError) return this.#instead(event, malformed(event, delivery, error))
       throw error
     }
     const bytes = out.length - this.#outgoing.headBytes + delivery.head.maxBytes
-    return bytes > delivery.maxBytes ? this.#instead(event, oversize(event, delivery, bytes)) : delivery
+    return bytes > maxBytes ? this.#instead(event, oversize(event, delivery, bytes)) : delivery
   }
 
   #begin(event: Event, delivery: Delivery): void {

@@ -22,6 +22,9 @@ const { copy } = Buffer.prototype
 const GROWTH = 1.5
 const STEP_BYTES = 64 * 1024
 
+/** A slab, or memory that is read from, which is larger than this is not kept for later messages. */
+const MOST_KEPT_BYTES = 4 * 1024 * 1024
+
 /** Constants lie together in such pieces of memory: with thousands of tables there are tens of thousands of them. */
 const POOL_BYTES = 32 * 1024
 let pool = new Uint8Array(0)
@@ -99,6 +102,16 @@ export class ByteWriter {
     const message = new Uint8Array(this.buffer.buffer, this.#start, this.at - this.#start)
     this.#start = this.at
     return message
+  }
+
+  /** Between messages: lets go of what one large message needed. */
+  shrink(): void {
+    if (this.buffer.length > MOST_KEPT_BYTES) this.#move(SLAB_BYTES)
+    if (this.#sourceMemory.byteLength > MOST_KEPT_BYTES) {
+      this.#source = this.view
+      this.#sourceMemory = this.buffer.buffer
+      this.#sourceBytes = this.buffer
+    }
   }
 
   /** Make room for `bytes` more. May move the current message to a new slab: re-read `buffer` and `at` after it. */
@@ -199,7 +212,12 @@ export class ByteWriter {
 
   #grow(bytes: number): void {
     const kept = this.at - this.#start
-    const size = Math.max(SLAB_BYTES, Math.ceil(((kept + bytes) * GROWTH) / STEP_BYTES) * STEP_BYTES)
+    this.#move(Math.max(SLAB_BYTES, Math.ceil(((kept + bytes) * GROWTH) / STEP_BYTES) * STEP_BYTES))
+  }
+
+  /** To another slab, with what there is of a message. */
+  #move(size: number): void {
+    const kept = this.at - this.#start
     const slab = this.#slabs?.exchange(this.buffer, size) ?? Buffer.allocUnsafeSlow(size)
     this.buffer.copy(slab, 0, this.#start, this.at)
     this.buffer = slab

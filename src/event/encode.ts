@@ -9,6 +9,7 @@ import { cloudeventsFormat } from './format/cloudevents.ts'
 import { debeziumFormat } from './format/debezium.ts'
 import { fraiseqlFormat } from './format/fraiseql.ts'
 import { rowFormat } from './format/row.ts'
+import { leastBytes, textBytes } from './least-bytes.ts'
 import type { MessageId } from './message-id.ts'
 
 export type FormatName = 'fraiseql' | 'row' | 'debezium' | 'cloudevents'
@@ -45,21 +46,25 @@ export function encodeTrimmed(
   if (!encoder.namesOmissions || relation === null || row === null) return false
   const states = [before?.state.slice(), after?.state.slice()]
   const candidates = droppable(relation, row, before, after)
+  const dropLargest = (): number => {
+    const { column, bytes } = candidates.pop()!
+    // A column that the old key does not have stays so; else its old value would pass for the new one.
+    if (before !== null && (!event.beforeIsKey || before.state[column] === TEXT)) {
+      before.state[column] = UNCHANGED
+    }
+    if (after !== null) after.state[column] = UNCHANGED
+    return bytes
+  }
   try {
-    for (;;) {
+    while (candidates.length > 0 && leastBytes(event) > maxBytes) dropLargest()
+    while (leastBytes(event) <= maxBytes) {
       out.rollback()
       encoder.encode(event, id, out)
       const excess = out.length - maxBytes
       if (excess <= 0) return true
       if (candidates.length === 0) break
       for (let dropped = 0; dropped * MAX_BYTES_PER_BYTE < excess && candidates.length > 0; ) {
-        const { column, bytes } = candidates.pop()!
-        // A column that the old key does not have stays so; else its old value would pass for the new one.
-        if (before !== null && (!event.beforeIsKey || before.state[column] === TEXT)) {
-          before.state[column] = UNCHANGED
-        }
-        if (after !== null) after.state[column] = UNCHANGED
-        dropped += bytes
+        dropped += dropLargest()
       }
     }
   } finally {
@@ -84,8 +89,4 @@ function droppable(relation: Relation, row: Row, before: Row | null, after: Row 
   }))
     .filter(({ column, bytes }) => bytes > 0 && !kept.has(column))
     .sort((a, b) => a.bytes - b.bytes)
-}
-
-function textBytes(row: Row | null, column: number): number {
-  return row !== null && row.state[column] === TEXT ? row.end[column]! - row.start[column]! : 0
 }

@@ -62,6 +62,8 @@ export interface LogicalMessage {
 }
 
 export interface Event {
+  /** Of all that PostgreSQL sent of it: none of its values is longer. */
+  bytes: number
   operation: Operation
   /** null for CUSTOM events. */
   relation: Relation | null

@@ -80,6 +80,40 @@ test('on_oversize = "trim"', async () => {
   await stage.end()
 })
 
+test('what is far too large is replaced without being written: rows before and after, arrays, logical messages', async () => {
+  const stage = await servers.scene({
+    name: 'far_too_large',
+    schema: `
+      CREATE TABLE tb_doc (id int PRIMARY KEY, body text, list text[]);
+      ALTER TABLE tb_doc ALTER body SET STORAGE EXTERNAL; ALTER TABLE tb_doc REPLICA IDENTITY FULL`,
+    settings: { publish: { on_oversize: 'trim' } },
+  })
+  const daemon = await stage.start()
+  await stage.sql(`
+    INSERT INTO tb_doc VALUES (1, repeat('x', 60000), NULL), (2, 'fits', ARRAY[repeat('y', 60000)]);
+    UPDATE tb_doc SET list = ARRAY['new'];
+    UPDATE tb_doc SET body = NULL WHERE id = 1;
+    DELETE FROM tb_doc WHERE id = 2;
+    SELECT pg_logical_emit_message(true, 'audit', repeat('z', 60000))`)
+  const events = await stage.events()
+  assert.deepEqual(
+    events.map(({ event_type, data, changes, unchanged }) => [event_type, data, changes, unchanged]),
+    [
+      ['INSERT', { id: 1, list: null }, null, ['body']],
+      ['INSERT', { id: 2, body: 'fits' }, null, ['list']],
+      ['UPDATE', { id: 1, list: ['new'] }, { list: { old: null, new: ['new'] } }, ['body']],
+      ['UPDATE', { id: 2, body: 'fits' }, {}, ['list']],
+      ['UPDATE', { id: 1, list: ['new'] }, {}, ['body']],
+      ['DELETE', { id: 2, body: 'fits', list: ['new'] }, null, undefined],
+    ],
+  )
+  const [letter] = (await stage.read('fraiseql_dlq')).map(payload)
+  assert.deepEqual([letter!.reason, letter!.operation, letter!.event], ['message_too_large', 'CUSTOM', null])
+  assert.ok((letter!.bytes as number) >= 60_000)
+  await daemon.stop()
+  await stage.end()
+})
+
 test('on_oversize = "stop": the daemon ends before it, and goes on from there when the server takes more', async () => {
   const stage = await scene('stop', 'stop')
   const daemon = await stage.start()

@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { ByteWriter } from '../../src/event/bytes.ts'
 import { encodeTrimmed, type FormatName } from '../../src/event/encode.ts'
 import type { Event } from '../../src/event/event.ts'
+import { leastBytes } from '../../src/event/least-bytes.ts'
 import { MessageId } from '../../src/event/message-id.ts'
 import { encoderOf, encodeText, eventOf, OPTIONS, relationOf, rowOf, SYSTEM, TOAST } from './sample-event.ts'
 
@@ -74,6 +75,64 @@ test('an old key is not taken for the old row', () => {
   const envelope = trim(event, 2000, 'debezium')
   assert.deepEqual(envelope.before, { id: 1 })
   assert.equal(envelope.after.a, '__debezium_unavailable_value')
+})
+
+test('columns that can not fit go before anything is written', () => {
+  const huge = 'h'.repeat(2_000_000)
+  const trimmed = (event: Event, maxBytes: number) => {
+    const id = new MessageId(SYSTEM)
+    id.set(event, null)
+    const out = new ByteWriter()
+    out.begin()
+    const slab = out.buffer.length
+    const done = encodeTrimmed(encoderOf('fraiseql', event), event, id, out, maxBytes)
+    assert.equal(out.buffer.length, slab)
+    return done ? JSON.parse(Buffer.from(out.cut()).toString('utf8')).unchanged : out.length
+  }
+  const whole = { operation: 'UPDATE' as const, relation: full }
+  assert.deepEqual(trimmed(eventOf({ relation, after: rowOf('1', huge, LARGE, huge) }), 5000), ['a', 'c'])
+  assert.deepEqual(trimmed(eventOf({ relation, after: rowOf('1', huge, LARGE, huge) }), 1000), [
+    'a',
+    'b',
+    'c',
+  ])
+  const kept = { before: rowOf('1', huge, 'old', null), after: rowOf('1', TOAST, 'new', null) }
+  assert.deepEqual(trimmed(eventOf({ ...whole, ...kept }), 5000), ['a'])
+  assert.equal(trimmed(eventOf({ relation: relationOf([['*id', 25]]), after: rowOf(huge) }), 5000), 0)
+})
+
+test('what a message has at least is not more than what it has', () => {
+  const typed = relationOf([
+    ['*id', 20],
+    ['text', 25],
+    ['doc', 3802],
+    ['list', 1009],
+    ['day', 1082],
+  ])
+  const doc = '{"a": "b"}'
+  const after = rowOf('1', 'é"\\n', doc, '[0:1]={"a b",NULL}', null)
+  const message = { transactional: true, prefix: 'p', content: Buffer.from('{"a": 1}') }
+  const cases: readonly [event: Event, least: number][] = [
+    [eventOf({ relation: typed, after }), Buffer.byteLength('é"\\n') + doc.length],
+    [
+      eventOf({
+        operation: 'UPDATE',
+        relation,
+        before: rowOf('1', HUGE, null, 'x'),
+        after: rowOf('1', TOAST, TOAST, 'y'),
+      }),
+      5001,
+    ],
+    [eventOf({ operation: 'DELETE', relation, before: rowOf('1', SMALL, null, null) }), SMALL.length],
+    [eventOf({ operation: 'CUSTOM', message }), message.content.length],
+    [eventOf({ operation: 'TRUNCATE', relation, truncation: { cascade: false, restartIdentity: false } }), 0],
+  ]
+  for (const [event, least] of cases) {
+    assert.equal(leastBytes(event), least)
+    for (const format of ['fraiseql', 'row', 'debezium', 'cloudevents'] as const) {
+      assert.ok(Buffer.byteLength(encodeText(format, event)) >= least, format)
+    }
+  }
 })
 
 test('DELETE', () => {

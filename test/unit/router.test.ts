@@ -66,6 +66,7 @@ function event(
   before: Values | null = null,
 ): Event {
   return {
+    bytes: 0,
     operation,
     relation: of,
     after: after === null ? null : row(after),

@@ -62,6 +62,7 @@ export function relationOf(
 
 export function eventOf(fields: Partial<Event>): Event {
   return {
+    bytes: 0,
     operation: 'INSERT',
     relation: null,
     after: null,

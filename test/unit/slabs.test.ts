@@ -1,6 +1,7 @@
 /** A slab comes back only when every message that may have a part in it is done. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { ByteWriter } from '../../src/event/bytes.ts'
 import { SLAB_BYTES, Slabs } from '../../src/event/slabs.ts'
 
 test('a slab is written again once its messages are done, the oldest first', () => {
@@ -53,4 +54,22 @@ test('while nothing is done, slabs are not kept without end', () => {
   nothingDone = false
   const kept = Array.from({ length: 100 }, () => slabs.exchange(Buffer.alloc(0), 1))
   assert.equal(kept.filter(one => seen.has(one)).length, 64)
+})
+
+test('what one large message needed is not kept for small ones, and the message stays as it is', () => {
+  const out = new ByteWriter()
+  const source = Buffer.alloc(16 * 1024 * 1024, 'x')
+  out.begin()
+  out.range(out.sourceView(source), source.byteOffset, source.byteOffset + source.length)
+  const message = out.cut()
+  out.shrink()
+  assert.equal(out.buffer.length, SLAB_BYTES)
+  assert.notEqual(out.sourceView(out.buffer).buffer, source.buffer)
+  const small = out.buffer
+  out.begin()
+  out.text('next')
+  assert.equal(Buffer.from(out.cut()).toString(), 'next')
+  out.shrink()
+  assert.equal(out.buffer, small)
+  assert.ok(source.equals(message))
 })

@@ -36,6 +36,7 @@ export class PgoutputDecoder {
   readonly #after = newRow()
   readonly #before = newRow()
   readonly #event: Event = {
+    bytes: 0,
     operation: 'INSERT',
     relation: null,
     after: null,
@@ -78,6 +79,7 @@ export class PgoutputDecoder {
     this.#buffer = buffer
     this.#at = start + 1
     this.#end = end
+    this.#event.bytes = end - start
     const tag = start < end ? buffer[start]! : 0
     switch (tag) {
       case 0x49: // I
@@ -128,6 +130,9 @@ export class PgoutputDecoder {
     const endLsn = this.#u64() as Lsn
     this.inTransaction = false
     this.#roots.commit()
+    // Else the buffer of a large row would be kept until there is another row.
+    this.#after.source = this.#buffer
+    this.#before.source = this.#buffer
     sink.progress(endLsn)
   }
 
