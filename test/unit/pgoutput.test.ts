@@ -97,6 +97,7 @@ test('a transaction gives its changes with ordinals, then its end as the progres
   )
   const [first] = recorder.changes
   assert.equal(first?.xid, 4_000_000_000)
+  recorder.decoder.release()
   assert.equal(first?.bytes, message('I', u32(16_384), 'N', tuple('1', 'a')).length)
   assert.equal(first?.commitLsn, 100n)
   assert.equal(first?.commitTimeUs, 946_684_801_000_000n)

@@ -49,6 +49,7 @@ export class PartitionRoots {
   }
 
   commit(): void {
+    if (this.#described.length === 0) return
     this.#described.length = 0
     if (this.#untold === null) return
     const { root, partition } = this.#untold

@@ -113,6 +113,12 @@ export class PgoutputDecoder {
     }
   }
 
+  /** Between transactions, when nothing follows at once: the buffer of a large row is not kept until the next row. */
+  release(): void {
+    this.#after.source = this.#buffer
+    this.#before.source = this.#buffer
+  }
+
   #begin(): void {
     const commitLsn = this.#u64() as Lsn
     const time = this.#i64()
@@ -130,9 +136,6 @@ export class PgoutputDecoder {
     const endLsn = this.#u64() as Lsn
     this.inTransaction = false
     this.#roots.commit()
-    // Else the buffer of a large row would be kept until there is another row.
-    this.#after.source = this.#buffer
-    this.#before.source = this.#buffer
     sink.progress(endLsn)
   }
 

@@ -182,7 +182,10 @@ export class ReplicationStream implements Source, Submittable {
       throw malformed(`a frame of kind ${kind} and ${end - start} bytes`)
     }
     const walEnd = buffer.readBigUInt64BE(start + 1) as Lsn
-    if (!this.#decoder.inTransaction) sink.progress(walEnd)
+    if (!this.#decoder.inTransaction) {
+      this.#decoder.release()
+      sink.progress(walEnd)
+    }
     if (buffer[start + 17] === 1) this.#sendStatus()
   }
 
