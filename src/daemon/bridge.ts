@@ -16,7 +16,7 @@ import { JetStreamLink } from '../publish/jetstream-link.ts'
 import { windowSlabs } from '../publish/window.ts'
 import type { Router } from '../route/router.ts'
 import { acceptAnyBytes } from '../source/replication/client-encoding.ts'
-import type { PublishedTable } from '../source/replication/publication.ts'
+import { type PublishedTable, refreshPublication } from '../source/replication/publication.ts'
 import { backendPid, identifySystem } from '../source/replication/server.ts'
 import { explainSlotFailure, type ReadySlot } from '../source/replication/slot.ts'
 import { ReplicationStream } from '../source/replication/stream.ts'
@@ -28,7 +28,7 @@ import { Deliveries } from './deliveries.ts'
 import { drain } from './drain.ts'
 import { tellLostTails } from './lost-tail.ts'
 import { ownSlot } from './own-slot.ts'
-import { controlSubjects, prepareDatabase, prepareRouter, readSystem } from './prepare.ts'
+import { controlSubjects, prepareDatabase, prepareRouter, publicationOptions, readSystem } from './prepare.ts'
 import { createPublisher } from './publishing.ts'
 import { ruleStatus } from './rule-status.ts'
 import { prepareStreams, type Streams } from './streams.ts'
@@ -116,9 +116,18 @@ async function prepare(context: Context, { signal, fail, progressed, releases }:
   releases.push(() => nats.close())
   const filters = [...router.filters(publication.tables), ...context.lateFilters, ...controlSubjects(config)]
   const streams = await prepareStreams(context, nats, filters)
-  board.rules = ruleStatus(context, publication.tables, streams)
+  const changed = (tables: readonly PublishedTable[]): void => {
+    board.tables = tables.length
+    board.rules = ruleStatus(context, tables, streams)
+  }
+  changed(publication.tables)
   const system = await readSystem(config.database, connectOptions)
   const slot = await ownSlot(context, { sql, nats, streams, system }, signal)
+  if (board.state === 'standby') {
+    // Who waited for the slot looked at the tables long ago.
+    context.publication = (await refreshPublication(sql, publicationOptions(config))) ?? publication
+    changed(context.publication.tables)
+  }
   await tellLostTails(context, nats, streams, slot.confirmedFlush)
   const client = await connectReplication(config.database, connectOptions)
   releases.push(() => endSession(client))
@@ -138,10 +147,6 @@ async function prepare(context: Context, { signal, fail, progressed, releases }:
   releases.push(link.attach(publisher))
   releases.push(watchSlot(context, { sql, holder }, fail))
   releases.push(watchLimits(context, { nats, streams }, fail))
-  const changed = (tables: readonly PublishedTable[]): void => {
-    board.tables = tables.length
-    board.rules = ruleStatus(context, tables, streams)
-  }
   releases.push(watchTables(context, { sql, types, changed }, fail))
   board.publisher = publisher
   releases.push(watchPublishing(context, publisher))

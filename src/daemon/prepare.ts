@@ -14,7 +14,7 @@ import {
 } from '../source/replication/publication.ts'
 import { checkServer, identifySystem, inspectServer, serverError } from '../source/replication/server.ts'
 import { dropSlot, publicationGone, readSlot, requireOwnSlot, slotLag } from '../source/replication/slot.ts'
-import { isMeantByBareName, namesOf } from '../source/replication/wanted-tables.ts'
+import { isMeantByBareName } from '../source/replication/wanted-tables.ts'
 import type { Context } from './context.ts'
 import { gapSubject } from './lost-slot.ts'
 import { tellTables } from './tell-tables.ts'
@@ -44,7 +44,7 @@ export async function prepareDatabase(
   }
   const options = publicationOptions(config)
   const publication = await ensurePublication(sql, { ...options, running: board.everStreamed })
-  context.publication = slot?.holder ? liberal(publication) : publication
+  context.publication = publication
   tellTables(context, publication)
   board.tables = publication.tables.length
   return { publication, database: server.database }
@@ -59,14 +59,6 @@ export function publicationOptions({ rules, replication }: Config): PublicationO
       ? named.map(rule => ({ ...rule, table: rule.table! }))
       : 'all',
   }
-}
-
-/**
- * Who waits for another daemon's slot streams long after it has looked: until it looks again, no table on the
- * search_path is taken for another one than a rule means.
- */
-function liberal(publication: EnsuredPublication): EnsuredPublication {
-  return { ...publication, names: namesOf([], publication.names.path) }
 }
 
 /** By the tables as they were seen last: they come and go while changes flow. */

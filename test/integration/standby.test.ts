@@ -81,6 +81,31 @@ test('of several that start at once one streams, and none calls that an error; s
   }
 })
 
+test('who takes over means the same tables by the same names, from the first change on', async () => {
+  const stage = await servers.scene({
+    name: 'namesakes',
+    schema:
+      'CREATE SCHEMA archive; CREATE TABLE tb_order (id int PRIMARY KEY); CREATE TABLE archive.tb_order (id int PRIMARY KEY)',
+    rules:
+      '[[observers]]\ntable = "tb_order"\nsubject = "live"\n[[observers]]\ntable = "archive.tb_order"\nsubject = "archived"\n',
+  })
+  stage.settings = { database: { url: `${stage.url}?options=-c%20search_path%3Dpublic,archive` } }
+  const first = await stage.start()
+  const second = stage.launch()
+  await second.says('standing by')
+  await stage.sql('CREATE TABLE tb_new (id int PRIMARY KEY)')
+  await first.kill()
+  await second.streaming()
+  await stage.sql('INSERT INTO archive.tb_order VALUES (1); INSERT INTO tb_order VALUES (2)')
+  assert.deepEqual(
+    (await stage.messages()).map(({ subject }) => subject),
+    ['archived', 'live'],
+  )
+  assert.ok(!second.output.includes('TABLES_OUTDATED'))
+  await second.stop()
+  await stage.end()
+})
+
 test('one that was frozen and comes back: the slot is taken, and what it still had in hand is not stored twice', async () => {
   const stage = await servers.scene({
     name: 'frozen',
