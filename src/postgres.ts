@@ -45,7 +45,7 @@ export const TIME_LIMIT = { query_timeout: QUERY_TIMEOUT_MS }
  * The server gives up a little before the driver does, and soon after its client is gone: else what waits for a lock
  * would stay in the queue, and be carried out when nobody wants it any more.
  */
-const STATEMENT_TIMEOUT_MS = QUERY_TIMEOUT_MS - 5_000
+export const STATEMENT_TIMEOUT_MS = QUERY_TIMEOUT_MS - 5_000
 const CONNECTION_CHECK_MS = 5_000
 /** How long the server gets to answer the goodbye. */
 const END_TIMEOUT_MS = 1_000

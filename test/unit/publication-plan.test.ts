@@ -91,13 +91,17 @@ describe('a publication that this daemon keeps', () => {
   it('follows the rules: tables and operations come and go', () => {
     const plan = planPublication(request([want(b, 'insert')], { publication: publication([1]) }))
     assert.deepEqual(plan.sql, [
+      'SET LOCAL statement_timeout = 1500',
       'LOCK TABLE ONLY "public"."a", ONLY "public"."We""ird. Ö" IN SHARE ROW EXCLUSIVE MODE',
+      'SET LOCAL statement_timeout = 25000',
       `ALTER PUBLICATION "pub" SET (publish = 'insert', publish_via_partition_root = true)`,
       'ALTER PUBLICATION "pub" DROP TABLE ONLY "public"."a"',
       'ALTER PUBLICATION "pub" ADD TABLE ONLY "public"."We""ird. Ö"',
     ])
     assert.deepEqual(planPublication(request([], { publication: publication([1]) })).sql, [
+      'SET LOCAL statement_timeout = 1500',
       'LOCK TABLE ONLY "public"."a" IN SHARE ROW EXCLUSIVE MODE',
+      'SET LOCAL statement_timeout = 25000',
       `ALTER PUBLICATION "pub" SET (publish = '', publish_via_partition_root = true)`,
       'ALTER PUBLICATION "pub" DROP TABLE ONLY "public"."a"',
     ])
@@ -106,7 +110,9 @@ describe('a publication that this daemon keeps', () => {
   it('changes by what differs, and names nothing else', () => {
     const plan = planPublication(request([want(b), want(a)], { publication: publication([1]) }))
     assert.deepEqual(plan.sql, [
+      'SET LOCAL statement_timeout = 1500',
       'LOCK TABLE ONLY "public"."We""ird. Ö" IN SHARE ROW EXCLUSIVE MODE',
+      'SET LOCAL statement_timeout = 25000',
       'ALTER PUBLICATION "pub" ADD TABLE ONLY "public"."We""ird. Ö"',
     ])
   })
@@ -150,7 +156,9 @@ describe("somebody's publication", () => {
   it('is added to, and nothing taken away, when a person made it as our role', () => {
     const made = publication([2], { keeper: null, operations: new Set<RowOperation>(['insert']) })
     assert.deepEqual(planPublication(request([want(a, 'truncate')], { publication: made })).sql, [
+      'SET LOCAL statement_timeout = 1500',
       'LOCK TABLE ONLY "public"."We""ird. Ö", ONLY "public"."a" IN SHARE ROW EXCLUSIVE MODE',
+      'SET LOCAL statement_timeout = 25000',
       `ALTER PUBLICATION "pub" SET (publish = 'insert, truncate', publish_via_partition_root = true)`,
       'ALTER PUBLICATION "pub" ADD TABLE ONLY "public"."a"',
     ])

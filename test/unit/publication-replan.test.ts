@@ -34,7 +34,9 @@ const request = (
 })
 
 const FRESH = [
+  'SET LOCAL statement_timeout = 1500',
   'LOCK TABLE ONLY "public"."tb_fresh" IN SHARE ROW EXCLUSIVE MODE',
+  'SET LOCAL statement_timeout = 25000',
   'ALTER PUBLICATION "pub" ADD TABLE ONLY "public"."tb_fresh"',
 ]
 

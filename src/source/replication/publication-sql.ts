@@ -1,5 +1,6 @@
 /** The SQL of publications: statements and their parts, quoted. Pure; what is to be done is decided by the plan. */
 import { escapeIdentifier, escapeLiteral } from 'pg'
+import { STATEMENT_TIMEOUT_MS } from '../../postgres.ts'
 import type { RoleFacts } from './publication-catalog.ts'
 import { keeperComment } from './publication-catalog.ts'
 import type { RelationFacts, RowOperation } from './wanted-tables.ts'
@@ -7,6 +8,12 @@ import type { RelationFacts, RowOperation } from './wanted-tables.ts'
 export function qualifiedName({ schema, table }: { schema: string; table: string }): string {
   return `${escapeIdentifier(schema)}.${escapeIdentifier(table)}`
 }
+
+/**
+ * A statement that waits for a lock holds up who comes behind it, applications too: better to try again later. Longer
+ * than `deadlock_timeout`, after which an autovacuum gives way.
+ */
+export const LOCK_LIMIT_MS = 1500
 
 export interface Extension {
   readonly tables: readonly RelationFacts[]
@@ -53,5 +60,11 @@ export function lockSql(tables: readonly RelationFacts[]): string[] {
   const list = tables
     .filter(({ owned }) => owned)
     .map(table => (table.kind === 'p' ? qualifiedName(table) : only(table)))
-  return list.length === 0 ? [] : [`LOCK TABLE ${list.join(', ')} IN SHARE ROW EXCLUSIVE MODE`]
+  if (list.length === 0) return []
+  // It keeps the locks that it has while it waits for the next: so all of them together have that time.
+  return [
+    `SET LOCAL statement_timeout = ${LOCK_LIMIT_MS}`,
+    `LOCK TABLE ${list.join(', ')} IN SHARE ROW EXCLUSIVE MODE`,
+    `SET LOCAL statement_timeout = ${STATEMENT_TIMEOUT_MS}`,
+  ]
 }

@@ -22,6 +22,7 @@ import {
   publicationError,
 } from './publication-plan.ts'
 import { outsideTables, replanPublication } from './publication-replan.ts'
+import { LOCK_LIMIT_MS } from './publication-sql.ts'
 import type {
   FoundTable,
   Names,
@@ -78,12 +79,8 @@ export interface EnsuredPublication {
   readonly outside: readonly string[]
 }
 
-/**
- * A statement that waits for a lock holds up who comes behind it, applications too: better to try again later. Longer
- * than `deadlock_timeout`, after which an autovacuum gives way.
- */
-const LOCK_LIMIT_MS = 1500
 const LOCK_NOT_AVAILABLE = '55P03'
+const CANCELLED = '57014'
 
 /** SQLSTATE classes of a statement that was refused: no such object or right, no lock, deadlock, cancelled. */
 const REFUSED = /^(40|42|55|57014)/
@@ -218,7 +215,7 @@ async function run(
     const code = codeOf(error) ?? ''
     if (code === LOCK_NOT_AVAILABLE && action === 'create') throw locked(error)
     // What the publication holds is published; the rest follows when the transactions that hold the lock have ended.
-    const passes = running ? REFUSED.test(code) : code === LOCK_NOT_AVAILABLE
+    const passes = running ? REFUSED.test(code) : code === LOCK_NOT_AVAILABLE || code === CANCELLED
     if (action !== 'alter' || !passes) throw error
     const failure = `the publication can't be changed at the moment, which is tried again: ${messageOf(error)}`
     return { action: 'use', failure: [failure] }
