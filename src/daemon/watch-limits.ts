@@ -27,7 +27,10 @@ export function watchLimits(
   const { counters } = metrics
   let looking = false
   let asked = counters.oversize
-  const maxPayload = nats.info?.max_payload
+  const greeting = async (): Promise<number | null> =>
+    (await readGreeting(nats.getServer(), config.nats.connect_timeout_ms)).max_payload
+  // An account may have a limit of its own, which a login brings; so a greeting is held against one of before.
+  const before = greeting().catch(() => null)
 
   const look = async (): Promise<void> => {
     for (const { name, maxMessageBytes } of streams.all) {
@@ -38,8 +41,8 @@ export function watchLimits(
     // This takes a connection of its own, so it is done where messages were too large since the last time.
     if (counters.oversize === asked) return
     asked = counters.oversize
-    const { max_payload } = await readGreeting(nats.getServer(), config.nats.connect_timeout_ms)
-    if (max_payload !== null && max_payload !== maxPayload) fail(limitChanged('max_payload of NATS'))
+    const [greeted, now] = [await before, await greeting()]
+    if (greeted !== null && now !== null && now !== greeted) fail(limitChanged('max_payload of NATS'))
   }
   const timer = setInterval(() => {
     if (looking) return
