@@ -49,6 +49,7 @@ export async function runDaemon({ config, log, version }: DaemonOptions, signal:
     toldOfEntities: '',
     meantOutside: new Set(),
     toldOfSlots: new Set(),
+    typesReread: new Map(),
     toldOfStreams: new Set(),
     toldOfPartial: new Set(),
   }

@@ -102,12 +102,15 @@ export class Deliveries {
 
   /**
    * The same for an event with a value that its column's type does not explain: the type was altered meanwhile. A fresh
-   * run reads it again; of what was committed before the run began, its types are known to be no older.
+   * run reads it again; of what was committed before the run began its types are known to be no older, and types that
+   * are the same as at the last such row will not explain this one either.
    */
   malformed(event: Event, delivery: Delivery, error: PoisonError): Delivery {
-    const { out, messageId, streams, walEnd } = this.#parts
+    const { context, out, messageId, streams, walEnd } = this.#parts
     const table = `${event.relation?.schema}.${event.relation?.table}`
-    if (event.commitLsn >= walEnd) {
+    const types = JSON.stringify(event.relation?.columns.map(({ type }) => type))
+    if (event.commitLsn >= walEnd && context.typesReread.get(table) !== types) {
+      context.typesReread.set(table, types)
       throw typesStale(`a type in table ${table} was altered: ${error.message}`, error)
     }
     const lane = streams.deadLetterLane

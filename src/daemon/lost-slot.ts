@@ -49,16 +49,22 @@ const REASONS = ['slot_missing', 'slot_lost', 'slot_recreated', 'other_system'] 
 const GAP_ID = new RegExp(`^[0-9a-z]+\\.0\\.([0-9A-F]+)\\.(${REASONS.join('|')})\\.gap(\\.end)?$`)
 /** So many messages of others may stand after our last one in a stream; beyond them it is not looked for. */
 const LOOK_BACK = 100_000
+/** The same where messages come with their payloads. */
+const LOOK_BACK_WHOLE = 1_000
 
 /**
  * Before a slot is made or used: throws, or names the gap by an event and lets go of the lost slot. Where the new slot
  * will begin is known when it is there: `close` what is returned then, before anything is read from it. A process that
  * ends in between leaves the gap open in the stream, where the next one finds it.
  */
-export async function guardGap(context: Context, servers: GapServers): Promise<OpenGap | null> {
+export async function guardGap(
+  context: Context,
+  servers: GapServers,
+  signal: AbortSignal,
+): Promise<OpenGap | null> {
   const { config, log, metrics } = context
   const { slot_name: slot, on_slot_lost } = config.replication
-  const gap = await findGap(context, servers)
+  const gap = await findGap(context, servers, signal)
   if (gap === null) return null
   const { reason, from } = gap
   if (!gap.told) {
@@ -103,11 +109,11 @@ async function dropLost(sql: Client, name: string): Promise<void> {
   if (slot !== null && isLost(slot)) await dropSlot(sql, name)
 }
 
-async function findGap(context: Context, servers: GapServers): Promise<Gap | null> {
+async function findGap(context: Context, servers: GapServers, signal: AbortSignal): Promise<Gap | null> {
   const { sql, nats, streams, system } = servers
   const name = context.config.replication.slot_name
   const slot = await readSlot(sql, name)
-  const found = await lastOfSlot(context, nats, streams, { name, system })
+  const found = await lastOfSlot(context, nats, streams, { name, system, signal })
   // Read after the stream: another daemon may publish meanwhile.
   const walEnd = await readWalEnd(sql)
   const last = found?.position
@@ -153,15 +159,18 @@ async function lastOfSlot(
   { log, toldOfSlots }: Context,
   nats: NatsConnection,
   streams: Streams,
-  { name, system }: { readonly name: string; readonly system: string },
+  { name, system, signal }: { readonly name: string; readonly system: string; readonly signal: AbortSignal },
 ): Promise<Found | null> {
   let own: Found | null = null
   let others: Found | null = null
-  for (const { name: stream } of streams.all) {
+  let unseen: string | null = null
+  for (const [lane, { name: stream, retention }] of streams.all.entries()) {
     const { lastSeq } = await readTail(nats, stream)
+    const most = retention === 'limits' ? LOOK_BACK : LOOK_BACK_WHOLE
     let looked = 0
     await readBack(nats, stream, {
       fromSeq: lastSeq,
+      signal,
       until: ({ seq, msgId, position }) => {
         if (position?.slot === name) {
           const found = { position, stream, seq, ...gapOf(msgId) }
@@ -170,14 +179,18 @@ async function lastOfSlot(
             return true
           }
           others = later(others, found)
-        } else if (position?.system === system && !toldOfSlots.has(position.slot)) {
+        } else if (position?.system === system && lane !== streams.deadLetterLane) {
+          if (!toldOfSlots.has(position.slot)) log.warn({ stream, slot: position.slot }, OTHER_SLOT)
           toldOfSlots.add(position.slot)
-          log.warn({ stream, slot: position.slot }, OTHER_SLOT)
         }
-        return ++looked >= LOOK_BACK
+        return ++looked >= most
       },
     })
-    if (looked >= LOOK_BACK) log.warn({ stream, messages: looked }, NOT_FOUND)
+    if (looked >= most) unseen = stream
+  }
+  if (own === null && unseen !== null) {
+    if (!toldOfSlots.has(name)) log.warn({ stream: unseen }, NOT_FOUND)
+    toldOfSlots.add(name)
   }
   return own ?? others
 }
@@ -195,7 +208,7 @@ const OTHER_SLOT =
   "one of them finds its events stored already, under the other's subject; give each a [stream] name of its own"
 
 const NOT_FOUND =
-  'no event of this slot is among the newest messages of the stream, so that a slot that was dropped can not be told ' +
+  'no event of this slot is among the newest messages of the streams, so that a slot that was dropped can not be told ' +
   'from one that was never there; a stream of its own for the events closes this'
 
 function later(one: Found | null, other: Found): Found {

@@ -13,7 +13,7 @@ export async function ownSlot(
   const { config, log, board } = context
   const name = config.replication.slot_name
   for (;;) {
-    const gap = await guardGap(context, servers)
+    const gap = await guardGap(context, servers, signal)
     const slot = await ensureSlot(sql, name, () => log.info({ slot: name, remedy: WHO }, WAITS))
     if (slot.state === 'ready') {
       await gap?.close(slot.confirmedFlush)

@@ -31,10 +31,10 @@ const ANSWER_BYTES = 4 / 3
 /** A link that is slower than 16 Mbit/s is as good as none. */
 const LEAST_BYTES_PER_MS = 2_000
 
-/** `largest`: bytes that a message may have; `bytes`: of all messages together. */
-export function fetchPace(largest: number, bytes: number, timeoutMs: number): FetchPace {
-  const parallel = Math.max(1, Math.min(MOST_PARALLEL, Math.floor(PARALLEL_BYTES / largest)))
-  return { parallel, timeoutMs: fetchTimeout(Math.min(parallel * largest, bytes), timeoutMs) }
+/** Bytes of a message, as a rule and at most. */
+export function fetchPace(usual: number, largest: number, timeoutMs: number): FetchPace {
+  const parallel = Math.max(1, Math.min(MOST_PARALLEL, Math.floor(PARALLEL_BYTES / Math.max(1, usual))))
+  return { parallel, timeoutMs: fetchTimeout(Math.max(parallel * usual, largest), timeoutMs) }
 }
 
 /** `bytes`: of the payloads that are on their way at once. */

@@ -40,6 +40,8 @@ const FIRST_SCAN_RANGE = 256
 const SCAN_MESSAGES = 4_096
 /** Where messages may be larger, not even the newest one is fetched for its headers if a consumer can bring them. */
 const LARGE_BYTES = 1024 * 1024
+/** Of the mean size. */
+const USUAL_TIMES = 8
 
 /** Rejects with RetryableError; its code is STREAM_MISSING when there is no such stream. */
 export async function readTail(
@@ -47,7 +49,7 @@ export async function readTail(
   stream: string,
   timeoutMs = TAIL_TIMEOUT_MS,
 ): Promise<Tail> {
-  const info = await streamInfo(nc, stream, timeoutMs)
+  const info = await infoOf(nc, stream, timeoutMs)
   const { state, created, cluster } = info
   return {
     lastSeq: state.last_seq,
@@ -66,7 +68,7 @@ export async function readBack(
   { fromSeq, until, signal }: ReadBack,
   timeoutMs = TAIL_TIMEOUT_MS,
 ): Promise<void> {
-  const info = await streamInfo(nc, stream, timeoutMs)
+  const info = await infoOf(nc, stream, timeoutMs)
   const { state } = info
   const reader = new RangeReader(nc, stream, info, timeoutMs)
   let high = Math.min(fromSeq, state.last_seq)
@@ -95,7 +97,7 @@ class RangeReader {
     this.#nc = nc
     this.#stream = stream
     this.#timeoutMs = timeoutMs
-    this.#pace = fetchPace(largest(nc, info), info.state.bytes, timeoutMs)
+    this.#pace = fetchPace(usual(nc, info), largest(nc, info), timeoutMs)
     this.#fetchRange = Math.max(LEAST_FETCH_RANGE, this.#pace.parallel)
     this.#scanning = mayScan(info)
     this.range = this.#scanning ? FIRST_SCAN_RANGE : this.#fetchRange
@@ -171,12 +173,18 @@ function mayScan({ config }: StreamInfo): boolean {
   return config.retention === 'limits'
 }
 
+/** Most messages have no more bytes than this. */
+function usual(nc: NatsConnection, info: StreamInfo): number {
+  const { bytes, messages } = info.state
+  return Math.min(largest(nc, info), (USUAL_TIMES * bytes) / Math.max(1, messages))
+}
+
 /** No message of the stream has more bytes than this. */
 function largest(nc: NatsConnection, { state }: StreamInfo): number {
   return Math.min(state.bytes, nc.info?.max_payload ?? Number.POSITIVE_INFINITY)
 }
 
-function streamInfo(nc: NatsConnection, stream: string, timeoutMs: number): Promise<StreamInfo> {
+function infoOf(nc: NatsConnection, stream: string, timeoutMs: number): Promise<StreamInfo> {
   const context = `reading the tail of stream ${stream}`
   return requestApi<StreamInfo>(nc, `STREAM.INFO.${stream}`, null, { context, timeoutMs })
 }
