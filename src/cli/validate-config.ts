@@ -5,7 +5,7 @@
 import type { Config, Rule } from '../config/config.ts'
 import type { Environment } from '../config/expand.ts'
 import { formatProblem, type Inspected, inspectConfig } from '../config/load.ts'
-import { isWorkers, unfiltered } from '../config/no-effect.ts'
+import { isWorkers } from '../config/no-effect.ts'
 import { type ShownValue, shownValues } from '../config/redact.ts'
 import { type ConfigurationProblem, EXIT } from '../errors.ts'
 import { planStreams } from '../publish/stream-plan.ts'
@@ -117,8 +117,8 @@ function noteOf(rule: Rule): string | null {
   const { channel, condition = null, actions = [] } = rule
   if (channel !== null)
     return 'NOTIFY on this channel needs the notify source; logical messages are published'
-  if (condition !== null) return `condition has no effect in this release: ${unfiltered(rule)}`
-  return actions.length > 0 ? 'actions have no effect in this release: the rule only publishes' : null
+  const ignored = [...(condition === null ? [] : ['condition']), ...(actions.length === 0 ? [] : ['actions'])]
+  return ignored.length === 0 ? null : `${ignored.join(' and ')} ignored: see the warnings`
 }
 
 function json(report: Inspected, values: readonly ShownValue[], shown: readonly ShownRoute[]): string {

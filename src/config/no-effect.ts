@@ -55,7 +55,7 @@ export function isWorkers({ table, channel }: Rule): boolean {
 }
 
 /** What a condition is mistaken for: a filter. */
-export function unfiltered({ table, operations }: Rule): string {
+function unfiltered({ table, operations }: Rule): string {
   const what = operations.length === 0 ? 'change' : operations.join(' and ')
   return `every ${what} of ${table} is published, whether the condition holds or not`
 }

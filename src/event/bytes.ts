@@ -106,6 +106,7 @@ export class ByteWriter {
 
   /** Between messages: lets go of what one large message needed. */
   shrink(): void {
+    this.#start = this.at
     if (this.buffer.length > MOST_KEPT_BYTES) this.#move(SLAB_BYTES)
     if (this.#sourceMemory.byteLength > MOST_KEPT_BYTES) {
       this.#source = this.view

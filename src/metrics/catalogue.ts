@@ -48,7 +48,7 @@ export const COUNTERS = {
   deadLetters: { name: 'dead_letters_total', help: 'Messages kept in the dead letter stream.' },
   oversize: {
     name: 'oversize_total',
-    help: "Messages larger than the server's max_payload, whatever became of them.",
+    help: 'Messages larger than max_payload of the server or max_msg_size of their stream, whatever became of them.',
   },
   pausedSeconds: {
     name: 'paused_seconds_total',
