@@ -75,7 +75,10 @@ async function run(
   // Until changes flow, whatever ends the run cuts its sessions, which may wait for others as long as those like.
   const preparing = following(signal, failure.signal)
   const { sql, publisher, pipeline } = await prepare(context, {
-    ...{ signal: preparing.signal, fail, progressed, releases },
+    signal: preparing.signal,
+    fail,
+    progressed,
+    releases,
   }).catch(error => {
     throw preparing.signal.aborted ? preparing.signal.reason : error
   })

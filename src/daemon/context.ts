@@ -24,14 +24,12 @@ export interface Context {
   toldOfEntities: string
   /** Such lines that held at the start already, of what somebody chose. */
   meantOutside: ReadonlySet<string>
-  /** Slots whose events stand in our streams beside ours, or ours whose events are not found; they were told. */
-  readonly toldOfSlots: Set<string>
+  /** What `warnOnce` has told. */
+  readonly toldOnce: Set<string>
   /** By table, the types that did not explain a row of it, so that they were read again. */
   readonly typesReread: Map<string, string>
   /** Lines about streams that still hold, each behind its stream's name. */
   toldOfStreams: ReadonlySet<string>
-  /** Partitioned tables of whose old rows not all is known. */
-  readonly toldOfPartial: Set<string>
 }
 
 /** Shown in pg_stat_activity and in the monitoring of NATS. */

@@ -48,10 +48,9 @@ export async function runDaemon({ config, log, version }: DaemonOptions, signal:
     toldOfTables: new Set(),
     toldOfEntities: '',
     meantOutside: new Set(),
-    toldOfSlots: new Set(),
+    toldOnce: new Set(),
     typesReread: new Map(),
     toldOfStreams: new Set(),
-    toldOfPartial: new Set(),
   }
   log.info({ version, slot: config.replication.slot_name, prefix: config.stream.subject_prefix }, 'starting')
   for (const { channel, origin } of config.rules) {

@@ -15,6 +15,7 @@ import { readWalEnd } from '../source/replication/wal-end.ts'
 import type { Context } from './context.ts'
 import { isMadeAnew } from './made-anew.ts'
 import type { Streams } from './streams.ts'
+import { warnOnce } from './warn-once.ts'
 
 export interface GapServers {
   readonly sql: Client
@@ -156,7 +157,7 @@ interface Found {
  * because several may share a stream.
  */
 async function lastOfSlot(
-  { log, toldOfSlots }: Context,
+  context: Context,
   nats: NatsConnection,
   streams: Streams,
   { name, system, signal }: { readonly name: string; readonly system: string; readonly signal: AbortSignal },
@@ -180,18 +181,15 @@ async function lastOfSlot(
           }
           others = later(others, found)
         } else if (position?.system === system && lane !== streams.deadLetterLane) {
-          if (!toldOfSlots.has(position.slot)) log.warn({ stream, slot: position.slot }, OTHER_SLOT)
-          toldOfSlots.add(position.slot)
+          const { slot } = position
+          warnOnce(context, `slot ${slot} in ${stream}`, { stream, slot }, OTHER_SLOT)
         }
         return ++looked >= most
       },
     })
     if (looked >= most) unseen = stream
   }
-  if (own === null && unseen !== null) {
-    if (!toldOfSlots.has(name)) log.warn({ stream: unseen }, NOT_FOUND)
-    toldOfSlots.add(name)
-  }
+  if (own === null && unseen !== null) warnOnce(context, 'unseen', { stream: unseen }, NOT_FOUND)
   return own ?? others
 }
 

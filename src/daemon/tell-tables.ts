@@ -3,6 +3,7 @@ import type { Relation } from '../event/event.ts'
 import type { EnsuredPublication } from '../source/replication/publication.ts'
 import { qualifiedName } from '../source/replication/publication-sql.ts'
 import type { Context } from './context.ts'
+import { warnOnce } from './warn-once.ts'
 
 /** More lines than this at once are counted, not written. */
 const MOST_LINES = 20
@@ -43,11 +44,11 @@ export function tellTables(context: Context, publication: EnsuredPublication): v
 }
 
 /** Old rows of a partitioned table with FULL, of which a partition keeps only the key. */
-export function tellPartial({ log, toldOfPartial }: Context, root: Relation, partition: Relation): void {
+export function tellPartial(context: Context, root: Relation, partition: Relation): void {
   const [whole, part] = [qualifiedName(root), qualifiedName(partition)]
-  if (toldOfPartial.has(whole)) return
-  toldOfPartial.add(whole)
-  log.warn(
+  warnOnce(
+    context,
+    `partitions of ${whole}`,
     { remedy: `ALTER TABLE ${part} REPLICA IDENTITY FULL; and so for each other partition of ${whole}.` },
     `${whole} has REPLICA IDENTITY FULL, but its partition ${part} has not: of old rows only the key is known`,
   )

@@ -249,6 +249,14 @@ test('a second slot on the same stream: what the first one stored does not come 
     () => 'nothing arrives',
   )
   assert.deepEqual(idsOf(await stage.read()), count(1, 25))
+  // Two daemons that publish the same tables there would lose events.
+  const told = daemon.logs.filter(({ msg = '' }) =>
+    msg.includes('events of another slot of this PostgreSQL server'),
+  )
+  assert.deepEqual(
+    told.map(({ level, slot, stream }) => [level, slot, stream]),
+    [['warn', stage.slot, stage.stream]],
+  )
   await daemon.stop()
   await postgres.sql("SELECT pg_drop_replication_slot('two_slots_b')")
   await stage.end()

@@ -196,6 +196,26 @@ async function assertRecreated(
   assert.ok(to !== null && lsn(to) > lsn(from) && lsn(to) < after)
 }
 
+test('thousands of messages of others behind the last event do not hide that the slot is gone', async () => {
+  const scene = await servers.scene({ name: 'buried', schema: SCHEMA })
+  await scene.start().then(async daemon => {
+    await write(scene, 3)
+    await scene.caughtUp()
+    await daemon.stop()
+  })
+  for (let i = 0; i < 3_000; i++) servers.nc.publish(`${scene.prefix}.foreign`, 'x')
+  await servers.nc.flush()
+  await until(
+    async () => (await (await scene.jsm()).streams.info(scene.stream)).state.messages === 3_003,
+    () => 'not stored',
+  )
+  await dropSlot(scene)
+  const daemon = scene.launch()
+  assert.equal((await daemon.ended()).code, 79, daemon.output)
+  assert.match(daemon.output, /replication slot \\?"buried\\?" is gone, and the stream holds its events/)
+  await scene.end()
+})
+
 test('the gap reaches to where the new slot begins, transactions that were open when it was made included', async () => {
   const scene = await servers.scene({ name: 'gap_end', schema: SCHEMA })
   await scene.start().then(async daemon => {
